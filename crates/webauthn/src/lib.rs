@@ -1,1 +1,29 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod cbor;
+
+mod aaguid;
+mod authenticator_data;
+mod base64url;
+mod client_data;
+mod cose;
+mod options;
+
+pub use aaguid::{Aaguid, InvalidAaguid};
+pub use authenticator_data::{
+    AttestedCredentialData, AuthenticatorData, AuthenticatorDataError, AuthenticatorDataFlags,
+};
+pub use base64url::{Base64Url, InvalidBase64Url};
+pub use client_data::{ClientDataError, ClientDataType, CollectedClientData};
+pub use cose::{
+    CoseAlgorithm, CoseKey, CoseKeyError, CoseKeyParameters, CoseKeyType, SignatureError,
+};
+pub use options::{
+    AttestationConveyancePreference, AuthenticatorAttachment, AuthenticatorSelectionCriteria,
+    CredBlob, CredentialProtectionPolicy, LargeBlobInputs, LargeBlobSupport, OptionsError,
+    PrfInputs, PrfValues, PublicKeyCredentialCreationOptions, PublicKeyCredentialDescriptor,
+    PublicKeyCredentialParameters, PublicKeyCredentialRequestOptions, PublicKeyCredentialRpEntity,
+    PublicKeyCredentialType, PublicKeyCredentialUserEntity, RegistrationExtensionInputs,
+    ResidentKeyRequirement, UserVerificationRequirement,
+};
