@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod authenticator;
+mod client;
+mod error;
+pub mod hid;
+mod key_source;
+pub mod message;
+mod pin;
+pub mod pin_uv;
+mod signal;
+mod status;
+mod transport;
+
+pub use authenticator::{
+    Authenticator, ConfigChange, CredentialSlots, GetAssertionRequest, GetAssertionResponse,
+    HmacSecretSalts, MakeCredentialExtensions, MakeCredentialRequest, MakeCredentialResponse,
+    PinRetries, ResidentCredential,
+};
+pub use client::Ctap2;
+pub use error::{Error, Result};
+pub use key_source::{KeyRequest, KeySource};
+pub use message::{Command, get_info::AuthenticatorInfo};
+pub use pin::{Pin, PinError};
+pub use signal::{Deadline, Keepalive, NoSignal, Signal};
+pub use status::StatusCode;
+pub use transport::{DeviceIdentity, Transport, TransportError, TransportKind};

@@ -1,0 +1,98 @@
+//! How a caller follows, bounds and stops an operation that waits for a key or for a finger.
+
+use std::time::{Duration, Instant};
+
+/// The caller's side of an operation in progress.
+///
+/// Every blocking call of this crate takes one. It is asked about [`cancelled`](Signal::cancelled) and
+/// [`deadline`](Signal::deadline) several times a second, and told each keepalive of the key.
+pub trait Signal {
+    /// The key is still at work (CTAP 2.2 §11.2.9.1.5 CTAPHID_KEEPALIVE, and its likes on other transports).
+    ///
+    /// Called for every keepalive, so some ten times a second.
+    fn keepalive(&mut self, status: Keepalive);
+
+    /// Whether the caller wants the operation to stop. The key is then told (CTAPHID_CANCEL) and its answer awaited for
+    /// a short while, so that it is not left blinking.
+    fn cancelled(&self) -> bool;
+
+    /// When the operation must be over at the latest. No keepalive extends it. `None`: as long as the key says it is at
+    /// work.
+    fn deadline(&self) -> Option<Instant>;
+}
+
+/// What a key says it is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Keepalive {
+    /// `STATUS_PROCESSING` (1): the key computes.
+    Processing,
+    /// `STATUS_UPNEEDED` (2): the key waits to be touched. The moment to say so.
+    UserPresenceNeeded,
+    /// A status that CTAP 2.2 does not define.
+    Other(u8),
+}
+
+impl From<u8> for Keepalive {
+    fn from(status: u8) -> Self {
+        match status {
+            1 => Self::Processing,
+            2 => Self::UserPresenceNeeded,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<Keepalive> for u8 {
+    fn from(status: Keepalive) -> Self {
+        match status {
+            Keepalive::Processing => 1,
+            Keepalive::UserPresenceNeeded => 2,
+            Keepalive::Other(other) => other,
+        }
+    }
+}
+
+/// Nobody listens, nothing stops: for operations that need no touch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSignal;
+
+impl Signal for NoSignal {
+    fn keepalive(&mut self, _: Keepalive) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// A [`Signal`] that only knows when to give up.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// Gives up `timeout` from now.
+    pub fn after(timeout: Duration) -> Self {
+        Self::at(Instant::now() + timeout)
+    }
+
+    /// Gives up at `instant`.
+    pub fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+}
+
+impl Signal for Deadline {
+    fn keepalive(&mut self, _: Keepalive) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.0)
+    }
+}
