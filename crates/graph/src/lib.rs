@@ -3,6 +3,7 @@
 
 mod aadsts;
 mod client;
+mod cloud;
 mod config;
 mod error;
 mod event;
@@ -17,7 +18,8 @@ mod uri;
 
 pub use aadsts::SignInError;
 pub use client::GraphClient;
-pub use config::{Cloud, ConfigError, GraphConfig, GraphVersion, RetryPolicy};
+pub use cloud::Cloud;
+pub use config::{ConfigError, GraphConfig, GraphVersion, RetryPolicy};
 pub use error::{Error, GraphFailure, NetworkFailure, Result, UnexpectedAnswer};
 pub use event::{GraphEvent, Observer};
 pub use methods::{

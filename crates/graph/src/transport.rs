@@ -224,7 +224,7 @@ mod tests {
         );
         assert_eq!(
             html.describe(),
-            "text/html of 24 bytes: \"<html>  <b>Blocked </b>\""
+            "text/html of 23 bytes: \"<html>  <b>Blocked </b>\""
         );
         assert_eq!(
             answer(&[], "").describe(),
