@@ -21,7 +21,7 @@ pub use authenticator::{
 pub use client::Ctap2;
 pub use error::{Error, Result};
 pub use key_source::{KeyRequest, KeySource};
-pub use message::{Command, get_info::AuthenticatorInfo};
+pub use message::{AuthenticatorInfo, Command};
 pub use pin::{Pin, PinError};
 pub use signal::{Deadline, Keepalive, NoSignal, Signal};
 pub use status::StatusCode;

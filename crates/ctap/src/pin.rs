@@ -110,8 +110,8 @@ pub enum PinError {
     /// The key does this only with user verification, and no PIN was given.
     #[error("the key asks for its PIN, and none was given")]
     Required,
-    /// A PIN was given for a key that has none.
-    #[error("a PIN was given, but none is set on the key")]
+    /// A PIN is needed, or was given, and the key has none.
+    #[error("no PIN is set on the key")]
     NotSet,
     /// A PIN was to be set on a key that has one: it can only be changed.
     #[error("a PIN is set on the key already")]

@@ -37,6 +37,7 @@ pub mod make_credential;
 mod map;
 mod types;
 
+pub use get_info::AuthenticatorInfo;
 pub use types::{CredentialDescriptor, CredentialParameters, Options, RpEntity, UserEntity};
 
 /// A command byte (CTAP 2.2 §6, table of commands).
