@@ -124,6 +124,20 @@ impl<'de> Deserialize<'de> for Base64Url {
     }
 }
 
+/// Whether `text` is the base64url encoding of `bytes`, found out without a copy of either.
+pub(crate) fn is_encoding_of(text: &str, bytes: &[u8]) -> bool {
+    struct Rest<'a>(&'a str);
+    impl fmt::Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    let encoding = base64::display::Base64Display::new(bytes, &URL_SAFE);
+    fmt::write(&mut rest, format_args!("{encoding}")).is_ok() && rest.0.is_empty()
+}
+
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_encode_padding(false)
     .with_decode_padding_mode(DecodePaddingMode::Indifferent);

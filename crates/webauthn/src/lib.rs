@@ -4,13 +4,24 @@
 pub mod cbor;
 
 mod aaguid;
+mod attestation;
+mod authentication;
 mod authenticator_data;
 mod base64url;
 mod client_data;
 mod cose;
+mod error;
 mod options;
+mod registration;
 
 pub use aaguid::{Aaguid, InvalidAaguid};
+pub use attestation::{
+    AttestationObject, AttestationObjectError, AttestationType, CertificateError, Trust,
+};
+pub use authentication::{
+    Assertion, AuthenticationExpectations, StoredCredential, VerifiedAuthentication,
+    verify_authentication,
+};
 pub use authenticator_data::{
     AttestedCredentialData, AuthenticatorData, AuthenticatorDataError, AuthenticatorDataFlags,
 };
@@ -19,6 +30,9 @@ pub use client_data::{ClientDataError, ClientDataType, CollectedClientData};
 pub use cose::{
     CoseAlgorithm, CoseKey, CoseKeyError, CoseKeyParameters, CoseKeyType, SignatureError,
 };
+pub use error::{
+    AttestationStep, AuthenticationStep, Reason, RegistrationStep, Step, VerificationError,
+};
 pub use options::{
     AttestationConveyancePreference, AuthenticatorAttachment, AuthenticatorSelectionCriteria,
     CredBlob, CredentialProtectionPolicy, LargeBlobInputs, LargeBlobSupport, OptionsError,
@@ -26,4 +40,8 @@ pub use options::{
     PublicKeyCredentialParameters, PublicKeyCredentialRequestOptions, PublicKeyCredentialRpEntity,
     PublicKeyCredentialType, PublicKeyCredentialUserEntity, RegistrationExtensionInputs,
     ResidentKeyRequirement, UserVerificationRequirement,
+};
+pub use registration::{
+    AttestationPolicy, RegistrationExpectations, Relaxations, VerifiedRegistration,
+    verify_registration,
 };

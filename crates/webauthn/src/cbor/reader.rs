@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
         Ok(self.input.get(start..self.offset).unwrap_or_default())
     }
 
-    fn expect(&self, expected: Kind) -> Result<(), CborError> {
+    pub(crate) fn expect(&self, expected: Kind) -> Result<(), CborError> {
         let found = self.kind()?;
         if found == expected {
             Ok(())
