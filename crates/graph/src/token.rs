@@ -190,27 +190,31 @@ impl ClientSecret {
                 ),
             );
         };
+        let error = self.redact(&refusal.error);
         let (code, description) = split_description(&self.redact(&refusal.error_description));
         Error::from(Box::new(SignInError {
             code: code.or_else(|| refusal.error_codes.first().copied()),
             description: if description.is_empty() {
-                refusal.error.clone()
+                error.clone()
             } else {
                 description
             },
-            error: refusal.error,
+            error,
             status: Some(status),
-            trace_id: refusal.trace_id,
-            correlation_id: refusal.correlation_id,
+            trace_id: refusal.trace_id.map(|id| self.redact(&id)),
+            correlation_id: refusal.correlation_id.map(|id| self.redact(&id)),
         }))
     }
 
-    /// Should something between us and Entra echo the request, the secret must not reach an error text.
+    /// Should something between us and Entra echo the request, the secret must not reach an error text, neither as it
+    /// is nor as the form encodes it.
     fn redact(&self, text: &str) -> String {
-        match self.secret.expose_secret() {
-            "" => text.to_owned(),
-            secret => text.replace(secret, "[client secret]"),
+        let secret = self.secret.expose_secret();
+        if secret.is_empty() {
+            return text.to_owned();
         }
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        text.replace(secret, REDACTED).replace(&encoded, REDACTED)
     }
 }
 
@@ -336,6 +340,7 @@ impl From<Error> for Failure {
 }
 
 const OPERATION: &str = "sign in";
+const REDACTED: &str = "[client secret]";
 
 fn sign_in(status: Option<u16>, description: &str) -> Error {
     Error::from(Box::new(SignInError {
