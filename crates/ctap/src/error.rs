@@ -42,6 +42,9 @@ pub enum Error {
     /// The cryptography of the PIN/UV auth protocol failed.
     #[error(transparent)]
     PinUv(#[from] crate::pin_uv::PinUvError),
+    /// The relying party's options cannot be carried out by any key.
+    #[error("the creation options cannot be carried out: {0}")]
+    Options(&'static str),
     /// The credential to delete or to change is not on the key.
     #[error("the key holds no such credential")]
     NoSuchCredential,

@@ -4,7 +4,9 @@
 mod authenticator;
 mod client;
 mod error;
+mod from_options;
 pub mod hid;
+mod hot_plug;
 mod key_source;
 pub mod message;
 mod pin;
@@ -20,6 +22,8 @@ pub use authenticator::{
 };
 pub use client::Ctap2;
 pub use error::{Error, Result};
+pub use from_options::Downgrade;
+pub use hot_plug::{Bus, HotPlug};
 pub use key_source::{KeyRequest, KeySource};
 pub use message::{AuthenticatorInfo, Command};
 pub use pin::{Pin, PinError};

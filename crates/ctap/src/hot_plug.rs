@@ -1,0 +1,213 @@
+//! Waiting for the right key to be plugged in, whatever it is plugged into.
+
+use std::{
+    collections::BTreeMap,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    authenticator::Authenticator,
+    error::{Error, Result},
+    key_source::{KeyRequest, KeySource},
+    signal::Signal,
+    transport::{DeviceIdentity, TransportError},
+};
+
+/// Somewhere that keys come and go.
+pub trait Bus: Send {
+    /// What is there now.
+    ///
+    /// # Errors
+    /// When that cannot be found out at all.
+    fn devices(&mut self) -> Result<Vec<DeviceIdentity>, TransportError>;
+
+    /// Opens one of the devices that were listed last.
+    ///
+    /// # Errors
+    /// [`TransportError::Disconnected`] when it is gone; [`TransportError::Open`] when the operating system will not have
+    /// it opened.
+    fn open(
+        &mut self,
+        device: &DeviceIdentity,
+        signal: &mut dyn Signal,
+    ) -> Result<Box<dyn Authenticator>>;
+
+    /// For people.
+    fn describe(&self) -> String;
+}
+
+/// A [`KeySource`] over a [`Bus`].
+///
+/// It looks around four times a second. A key that cannot be used is reported once, and then left alone until it is
+/// unplugged. A key that is served and has no serial number is known by its place, and not handed out again before it has
+/// been unplugged.
+#[derive(Debug)]
+pub struct HotPlug<B> {
+    bus: B,
+    /// What became of the devices that are there, by their place.
+    states: BTreeMap<String, (DeviceIdentity, State)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// Handed out, and not given back; with its serial number.
+    InUse(Option<String>),
+    /// Given back, without a serial number to know it by.
+    Served,
+    /// Not what the present request wants.
+    PassedOver,
+    /// Cannot be opened since then: the operating system may still be setting it up.
+    Unopened(Instant),
+    /// Reported as unusable.
+    Refused,
+}
+
+impl<B: Bus> HotPlug<B> {
+    /// Nothing has been handed out yet.
+    pub fn new(bus: B) -> Self {
+        Self {
+            bus,
+            states: BTreeMap::new(),
+        }
+    }
+
+    /// The bus.
+    pub fn bus_mut(&mut self) -> &mut B {
+        &mut self.bus
+    }
+
+    fn look_around(
+        &mut self,
+        wanted: &KeyRequest,
+        signal: &mut dyn Signal,
+    ) -> Result<Option<Box<dyn Authenticator>>> {
+        let devices = self.bus.devices()?;
+        // Compared whole, so that another model in the same place is seen to be another key.
+        self.states
+            .retain(|_, (identity, _)| devices.contains(identity));
+        for device in devices {
+            if self.is_candidate(&device, wanted)
+                && let Some(key) = self.try_device(device, wanted, signal)?
+            {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_candidate(&self, device: &DeviceIdentity, wanted: &KeyRequest) -> bool {
+        match self.states.get(&device.path).map(|(_, state)| state) {
+            None | Some(State::Unopened(_)) => true,
+            // The caller may ask for the key it has: it can have been pulled and put back in the same place faster than
+            // anybody looked.
+            Some(State::InUse(serial)) => {
+                matches!(wanted, KeyRequest::Same { .. }) && wanted.accepts(serial.as_deref())
+            }
+            Some(State::Served | State::PassedOver | State::Refused) => false,
+        }
+    }
+
+    fn try_device(
+        &mut self,
+        device: DeviceIdentity,
+        wanted: &KeyRequest,
+        signal: &mut dyn Signal,
+    ) -> Result<Option<Box<dyn Authenticator>>> {
+        let opened = self
+            .bus
+            .open(&device, signal)
+            .and_then(|mut key| Ok((key.serial()?, key)));
+        match opened {
+            Ok((serial, key)) if wanted.accepts(serial.as_deref()) => {
+                self.set(device, State::InUse(serial));
+                Ok(Some(key))
+            }
+            Ok(_) => {
+                self.set(device, State::PassedOver);
+                Ok(None)
+            }
+            Err(error) if error.is_disconnected() => Ok(None),
+            Err(error @ (Error::Cancelled | Error::DeadlineExceeded)) => Err(error),
+            Err(error @ Error::Transport(TransportError::Open { .. })) => {
+                let since = match self.states.get(&device.path) {
+                    Some((_, State::Unopened(since))) => *since,
+                    _ => Instant::now(),
+                };
+                if since.elapsed() < SETTLE {
+                    self.set(device, State::Unopened(since));
+                    return Ok(None);
+                }
+                self.set(device, State::Refused);
+                Err(error)
+            }
+            Err(error) => {
+                self.set(device, State::Refused);
+                Err(error)
+            }
+        }
+    }
+
+    fn set(&mut self, device: DeviceIdentity, state: State) {
+        self.states.insert(device.path.clone(), (device, state));
+    }
+}
+
+impl<B: Bus> KeySource for HotPlug<B> {
+    fn next_key(
+        &mut self,
+        wanted: &KeyRequest,
+        signal: &mut dyn Signal,
+    ) -> Result<Box<dyn Authenticator>> {
+        // Between two requests nobody looks, and keys may have been swapped: what was passed over is looked at again.
+        self.states
+            .retain(|_, (_, state)| !matches!(state, State::PassedOver | State::Unopened(_)));
+        loop {
+            stop_wanted(signal)?;
+            if let Some(key) = self.look_around(wanted, signal)? {
+                return Ok(key);
+            }
+            let next = Instant::now() + LOOK_EVERY;
+            while Instant::now() < next {
+                stop_wanted(signal)?;
+                thread::sleep(SLICE);
+            }
+        }
+    }
+
+    fn done(&mut self, identity: &DeviceIdentity) {
+        // With a serial number, the next request tells whether the key is wanted again; without one, only its place does.
+        if let Some((_, State::InUse(serial))) = self.states.get(&identity.path) {
+            if serial.is_some() {
+                self.states.remove(&identity.path);
+            } else {
+                self.set(identity.clone(), State::Served);
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.bus.describe()
+    }
+}
+
+fn stop_wanted(signal: &dyn Signal) -> Result<()> {
+    if signal.cancelled() {
+        Err(Error::Cancelled)
+    } else if signal
+        .deadline()
+        .is_some_and(|deadline| Instant::now() >= deadline)
+    {
+        Err(Error::DeadlineExceeded)
+    } else {
+        Ok(())
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const SLICE: Duration = Duration::from_millis(50);
+/// How long udev may take to grant access to a device that has just been plugged in.
+const SETTLE: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests;
