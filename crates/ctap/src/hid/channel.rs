@@ -151,19 +151,16 @@ impl<P: PacketIo> Channel<P> {
                 give_up = Instant::now() + self.patience.cancel;
             }
 
-            let Some(report) = read(
-                &mut self.io,
-                give_up,
-                stopping.is_none().then(|| signal.deadline()).flatten(),
-            )?
-            else {
-                if Instant::now() < give_up {
-                    continue;
-                }
+            // Asked of the clock and not of the device, which may chatter for ever.
+            if Instant::now() >= give_up {
                 return Err(stopping.map_or(
                     TransportError::Timeout(self.patience.silence),
                     TransportError::from,
                 ));
+            }
+            let deadline = stopping.is_none().then(|| signal.deadline()).flatten();
+            let Some(report) = read(&mut self.io, give_up, deadline)? else {
+                continue;
             };
             let packet = Packet::parse(&report);
             if packet.channel() != self.device.channel {
@@ -303,11 +300,11 @@ fn try_allocate(
     let give_up = Instant::now() + patience.silence;
     loop {
         stop_wanted(signal)?;
-        let Some(report) = read(io, give_up, signal.deadline())? else {
-            if Instant::now() < give_up {
-                continue;
-            }
+        if Instant::now() >= give_up {
             return Err(TransportError::Timeout(patience.silence));
+        }
+        let Some(report) = read(io, give_up, signal.deadline())? else {
+            continue;
         };
         // The answer fits into one packet, so there is nothing to assemble.
         let Packet::Initialization {
