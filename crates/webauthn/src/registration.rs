@@ -6,8 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ciborium::Value;
 
 use crate::{
-    Aaguid, AttestationType, AuthenticatorDataFlags, ClientDataError, CoseAlgorithm, CoseKey,
-    PublicKeyCredentialCreationOptions, Reason, RegistrationStep as Step, Trust, VerificationError,
+    Aaguid, AttestationType, AuthenticatorDataError, AuthenticatorDataFlags, ClientDataError,
+    CoseAlgorithm, CoseKey, PublicKeyCredentialCreationOptions, Reason, RegistrationStep as Step,
+    Trust, VerificationError,
     attestation::{AttestationObjectRef, FORMATS, StatementInput, assess},
     authenticator_data::AuthenticatorDataRef,
     base64url, cbor,
@@ -146,8 +147,12 @@ pub fn verify_registration(
         .as_ref()
         .ok_or(Reason::NoCredential)
         .at(Step::AttestationObject)?;
+    let key = &credential.credential_public_key;
+    key.check_on_curve()
+        .map_err(AuthenticatorDataError::from)
+        .at(Step::AttestationObject)?;
     verify_authenticator_data(&authenticator_data, expected)?;
-    let algorithm = credential.credential_public_key.algorithm();
+    let algorithm = key.algorithm();
     // "20. Verify that the "alg" parameter in the credential public key in authData matches the alg attribute of one of the items
     // in pkOptions.pubKeyCredParams."
     ensure(
@@ -199,9 +204,9 @@ pub fn verify_registration(
             .collect(),
         trust,
         extensions: extensions
-            .map_err(crate::AuthenticatorDataError::from)
+            .map_err(AuthenticatorDataError::from)
             .at(Step::AttestationObject)?,
-        public_key: credential.credential_public_key.clone(),
+        public_key: key.clone(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::{CoseAlgorithm, SignatureError, VerificationKey, verify};
+use super::{CoseAlgorithm, SignatureError, VerificationKey, is_on_curve, verify};
 use crate::cbor::{CborError, CborErrorKind, Kind, Reader, write_head};
 
 /// A credential public key in COSE form (WebAuthn Level 3 section 6.5.1.1), with the encoding it came in.
@@ -92,6 +92,9 @@ pub enum CoseKeyError {
         /// Its length in bytes.
         length: usize,
     },
+    /// Its coordinates are no point of its curve.
+    #[error("the COSE key is not a point of its curve")]
+    NotOnCurve,
     /// It has a member that it must not have (WebAuthn Level 3 section 6.5.1: no optional parameters).
     #[error("the COSE key has the superfluous member {0}")]
     Superfluous(i64),
@@ -237,6 +240,19 @@ impl CoseKey {
             Layout::Akp { public } => CoseKeyParameters::Akp {
                 public: part(public),
             },
+        }
+    }
+
+    /// Checks that an elliptic-curve key is a point of its curve. Reading a key does not: it costs as much as a good part of a
+    /// verification, which checks it anyway.
+    ///
+    /// # Errors
+    /// [`CoseKeyError::NotOnCurve`].
+    pub fn check_on_curve(&self) -> Result<(), CoseKeyError> {
+        if is_on_curve(self.algorithm, self.parameters()) {
+            Ok(())
+        } else {
+            Err(CoseKeyError::NotOnCurve)
         }
     }
 

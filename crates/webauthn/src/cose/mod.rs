@@ -7,4 +7,4 @@ mod signature;
 pub use algorithm::CoseAlgorithm;
 pub use key::{CoseKey, CoseKeyError, CoseKeyParameters, CoseKeyType};
 pub use signature::SignatureError;
-pub(crate) use signature::{VerificationKey, verify};
+pub(crate) use signature::{VerificationKey, is_on_curve, verify};

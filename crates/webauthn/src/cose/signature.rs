@@ -43,10 +43,7 @@ pub(crate) fn verify(
         }
         VerificationKey::Cose(CoseKeyParameters::Ec2 { x, y, .. }) => {
             let algorithm = verification_algorithm(algorithm)?;
-            // SEC 1 section 2.3.3: an uncompressed point. 133 bytes are one of P-521.
-            let mut point = [0; 133];
-            let parts = [&[0x04][..], x, y];
-            let length = concatenate(&mut point, &parts);
+            let (point, length) = uncompressed_point(x, y);
             UnparsedPublicKey::new(algorithm, point.get(..length).unwrap_or_default())
                 .verify(message, signature)
         }
@@ -61,6 +58,20 @@ pub(crate) fn verify(
         }
     };
     verified.map_err(|_| SignatureError::Invalid(algorithm))
+}
+
+/// Whether an elliptic-curve key is a point of its curve. Keys of other kinds have no such rule.
+pub(crate) fn is_on_curve(algorithm: CoseAlgorithm, key: CoseKeyParameters<'_>) -> bool {
+    let CoseKeyParameters::Ec2 { x, y, .. } = key else {
+        return true;
+    };
+    let Ok(algorithm) = verification_algorithm(algorithm) else {
+        return false;
+    };
+    let (point, length) = uncompressed_point(x, y);
+    UnparsedPublicKey::new(algorithm, point.get(..length).unwrap_or_default())
+        .parse()
+        .is_ok()
 }
 
 fn verification_algorithm(
@@ -88,15 +99,15 @@ fn rsa_parameters(algorithm: CoseAlgorithm) -> Result<&'static lc::RsaParameters
     })
 }
 
-/// Writes the parts behind each other and tells how many bytes they are; 0 when they do not fit.
-fn concatenate(buffer: &mut [u8], parts: &[&[u8]]) -> usize {
+/// SEC 1 section 2.3.3: an uncompressed point, and its length. 133 bytes are one of P-521.
+fn uncompressed_point(x: &[u8], y: &[u8]) -> ([u8; 133], usize) {
+    let mut point = [0; 133];
     let mut length = 0;
-    for part in parts {
-        match buffer.get_mut(length..length + part.len()) {
-            Some(target) => target.copy_from_slice(part),
-            None => return 0,
+    for part in [&[0x04], x, y] {
+        if let Some(target) = point.get_mut(length..length + part.len()) {
+            target.copy_from_slice(part);
+            length += part.len();
         }
-        length += part.len();
     }
-    length
+    (point, length)
 }

@@ -58,8 +58,10 @@ macro_rules! string_enum {
 
 string_enum! {
     /// The kind of a credential (section 5.8.2).
+    #[derive(Default)]
     PublicKeyCredentialType {
         /// `public-key`, the only kind there is.
+        #[default]
         PublicKey = "public-key",
     }
 }
@@ -88,10 +90,12 @@ string_enum! {
 
 string_enum! {
     /// Whether the user has to be verified, by PIN or biometrics (section 5.8.6).
+    #[derive(Default)]
     UserVerificationRequirement {
         /// The ceremony fails without.
         Required = "required",
         /// Wanted where possible.
+        #[default]
         Preferred = "preferred",
         /// Not wanted.
         Discouraged = "discouraged",
@@ -100,8 +104,10 @@ string_enum! {
 
 string_enum! {
     /// What attestation the relying party wants to see (section 5.4.7).
+    #[derive(Default)]
     AttestationConveyancePreference {
         /// None.
+        #[default]
         None = "none",
         /// Verifiable, however obtained.
         Indirect = "indirect",
@@ -119,24 +125,6 @@ string_enum! {
         Required = "required",
         /// Where possible.
         Preferred = "preferred",
-    }
-}
-
-impl Default for PublicKeyCredentialType {
-    fn default() -> Self {
-        Self::PublicKey
-    }
-}
-
-impl Default for UserVerificationRequirement {
-    fn default() -> Self {
-        Self::Preferred
-    }
-}
-
-impl Default for AttestationConveyancePreference {
-    fn default() -> Self {
-        Self::None
     }
 }
 

@@ -24,9 +24,9 @@ pub enum OptionsError {
         source: InvalidBase64Url,
     },
     /// A member is missing or has the wrong type.
-    #[error("publicKey.{path}: {source}")]
+    #[error("{path}: {source}")]
     Member {
-        /// Where in the `publicKey` object.
+        /// Where, from `publicKey` on.
         path: String,
         /// What is wrong there.
         source: serde_json::Error,
@@ -61,8 +61,12 @@ impl PublicKeyCredentialCreationOptions {
             *descriptors = resolve_padding_digits(std::mem::take(descriptors))?;
         }
         serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
+            let path = match error.path().to_string().as_str() {
+                "." => "publicKey".to_owned(),
+                path => format!("publicKey.{path}"),
+            };
             OptionsError::Member {
-                path: error.path().to_string(),
+                path,
                 source: error.into_inner(),
             }
         })
@@ -136,3 +140,6 @@ fn ids_with_padding_digit(text: &str) -> Result<Vec<Base64Url>, InvalidBase64Url
         (Ok(id), _) => Ok(vec![id]),
     }
 }
+
+#[cfg(test)]
+mod tests;
