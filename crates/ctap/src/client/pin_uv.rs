@@ -84,8 +84,15 @@ impl Session {
 impl<T: Transport> Ctap2<T> {
     /// §6.5.5.2 getPINRetries
     pub(super) fn get_pin_retries(&mut self, signal: &mut dyn Signal) -> Result<PinRetries> {
-        let answer =
-            self.client_pin(client_pin::Request::new(SubCommand::GetPinRetries), signal)?;
+        let info = self.info_for_pin(signal)?;
+        let answer = self.client_pin(
+            client_pin::Request {
+                // Optional since CTAP 2.1, and yet insisted on by keys that began as CTAP 2.0.
+                pin_uv_auth_protocol: Some(self.choose_protocol(&info)?.number()),
+                ..client_pin::Request::new(SubCommand::GetPinRetries)
+            },
+            signal,
+        )?;
         Ok(PinRetries {
             retries: answer.pin_retries.ok_or_else(|| missing("pinRetries"))?,
             power_cycle_required: answer.power_cycle_state.unwrap_or(false),

@@ -282,8 +282,8 @@ fn certifications(value: &Value) -> BTreeMap<String, u64> {
         .collect()
 }
 
-fn text(text: &String) -> Value {
-    text.as_str().into()
+fn text(text: &impl AsRef<str>) -> Value {
+    text.as_ref().into()
 }
 
 fn map<T>(entries: &BTreeMap<String, T>, each: impl Fn(&T) -> Value) -> Option<Value> {

@@ -210,7 +210,7 @@ fn assertions_survive_the_round_trip() {
     );
 }
 
-/// The answer of a YubiKey 5 with firmware 5.7, cut down, with a member and an option from the future.
+/// A made-up answer, with a member and an option from the future.
 #[test]
 fn get_info_is_read_and_unknown_members_are_kept() {
     let bytes = hex("a9 01 82 68 4649444f5f325f30 68 4649444f5f325f31
