@@ -1,0 +1,56 @@
+//! What can go wrong with the file that a software key lives in.
+
+use std::{io, path::PathBuf};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a software key cannot be opened or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system says no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What it says.
+        source: io::Error,
+    },
+    /// The file is not one of a software key, or of a later version.
+    #[error("{} is not the state of a virtual key: {reason}", path.display())]
+    NotAKey {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another process has the key.
+    #[error("{} is in use: one key cannot be in two places", path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A new key was to be made where there is one.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The options for a new key are impossible.
+    #[error("no such key can be made: {0}")]
+    Options(&'static str),
+    /// The operating system gave no randomness.
+    #[error("the operating system has no randomness to give")]
+    Random,
+    /// The attestation certificate could not be issued.
+    #[error("the attestation certificate could not be issued: {0}")]
+    Attestation(String),
+}
+
+impl Error {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
