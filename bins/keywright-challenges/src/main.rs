@@ -1,2 +1,34 @@
-//! Placeholder, replaced below.
-fn main() {}
+//! Step 1: collect one WebAuthn registration challenge per user of a group.
+
+mod cli;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use keywright_cli::{Output, Screen, Terminal};
+use keywright_provision::{Cancel, CollectSettings, Config, EntraProvider, Error, Summary, collect};
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let cli: Cli = match keywright_cli::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
+    let output = if cli.json { Output::Json } else { Output::Text };
+    let screen = Arc::new(Screen::new(output));
+    keywright_cli::run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
+}
+
+async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {
+    let config = Config::read(&cli.config)?;
+    let provider = EntraProvider::new(&config, screen.clone()).map_err(Error::Provider)?;
+    let mut settings = CollectSettings::new(&config, cli.out);
+    settings.confirmed = cli.yes;
+    settings.resume = cli.resume;
+    let operator = Terminal {
+        assume_yes: cli.yes,
+        ..Terminal::default()
+    };
+    collect(&provider, &settings, &operator, screen.as_ref(), &cancel).await
+}

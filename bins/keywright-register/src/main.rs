@@ -1,2 +1,81 @@
-//! Placeholder, replaced below.
-fn main() {}
+//! Step 2: turn each challenge into a credential on a security key and activate it.
+
+mod cli;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keywright_cli::{Output, Screen, Terminal};
+use keywright_ctap::KeySource;
+use keywright_ctap::hid::usb::UsbKeys;
+use keywright_provision::batch::SqliteLedger;
+use keywright_provision::{
+    Cancel, Config, EntraProvider, Error, Parties, RegisterSettings, Summary, register,
+    without_sign_in,
+};
+use keywright_virtual_key::VirtualKeys;
+
+use cli::{Cli, Keys};
+
+fn main() -> ExitCode {
+    let cli: Cli = match keywright_cli::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
+    let output = if cli.json { Output::Json } else { Output::Text };
+    let screen = Arc::new(Screen::new(output));
+    keywright_cli::run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
+}
+
+async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {
+    let config = Config::read(&cli.config)?;
+    let mut settings = RegisterSettings::new(&config, cli.input.clone(), cli.out.clone());
+    settings.touch_wait = cli.touch_timeout;
+    settings.key_wait = cli.key_timeout.or(match cli.keys {
+        Keys::Virtual(_) => Some(Duration::from_secs(5)),
+        _ => None,
+    });
+    let provider = EntraProvider::new(&config, screen.clone())
+        .map_err(|error| without_sign_in(&settings, error))?;
+    let keys = key_source(&cli)?;
+    let mut ledger = SqliteLedger::open(&ledger_path(&config, &cli.out))?;
+    let parties = Parties {
+        provider: &provider,
+        keys,
+        ledger: &mut ledger,
+        operator: Arc::new(Terminal {
+            assume_yes: cli.yes,
+            give_up_lost_keys: cli.give_up_lost_keys,
+        }),
+        reporter: screen,
+        cancel,
+    };
+    register(parties, &settings).await
+}
+
+fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
+    let unreachable = |source| Error::KeySource {
+        from: format!("{:?}", cli.keys).to_lowercase(),
+        source,
+    };
+    match &cli.keys {
+        Keys::Usb => Ok(Box::new(UsbKeys::new().map_err(unreachable)?)),
+        Keys::Nfc => Err(unreachable(keywright_ctap::Error::Unsupported(
+            "being reached over NFC with this version; use USB",
+        ))),
+        Keys::Virtual(directory) => {
+            let touch = Duration::from_millis(cli.virtual_touch_ms);
+            Ok(Box::new(VirtualKeys::new(directory).with_touch_delay(touch)))
+        }
+    }
+}
+
+/// Beside the result file, unless the configuration says otherwise: what belongs together moves together.
+fn ledger_path(config: &Config, out: &Path) -> PathBuf {
+    config
+        .ledger
+        .clone()
+        .unwrap_or_else(|| out.with_file_name("keywright-ledger.db"))
+}

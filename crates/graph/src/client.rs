@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::config::GraphConfig;
@@ -11,6 +12,7 @@ use crate::error::Result;
 use crate::event::{GraphEvent, Observer};
 use crate::pace::Gate;
 use crate::token::TokenSource;
+use crate::transport::Answer;
 use crate::{transport, uri};
 
 /// A client for the Graph calls this crate knows. Cheap to clone; all clones share connections, pace and token.
@@ -27,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     /// Whether this tenant refused the documented form of `creationOptions` and took the older one.
     pub(crate) query_form: AtomicBool,
+    /// How far the server's clock is ahead of the local one, in milliseconds, by the newest answer.
+    clock_lead: AtomicI64,
 }
 
 impl GraphClient {
@@ -46,6 +50,7 @@ impl GraphClient {
                 tokens,
                 gate,
                 query_form,
+                clock_lead: AtomicI64::new(0),
             }),
             observer: None,
         })
@@ -61,6 +66,23 @@ impl GraphClient {
     /// The configuration.
     pub fn config(&self) -> &GraphConfig {
         &self.inner.config
+    }
+
+    /// The time by the server's clock, as far as answers so far have told it; it decides when a challenge is over.
+    pub fn server_now(&self) -> Timestamp {
+        let lead = SignedDuration::from_millis(self.inner.clock_lead.load(Ordering::Relaxed));
+        Timestamp::now().saturating_add(lead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Sets the server's clock by an answer.
+    pub(crate) fn set_clock(&self, answer: &Answer) {
+        if let Some(server) = answer.date() {
+            let lead = server.duration_since(answer.received).as_millis();
+            // `Date` has whole seconds: what is less than that apart is not apart.
+            let lead = i64::try_from(lead).unwrap_or(0);
+            let lead = if lead.abs() < 1_500 { 0 } else { lead };
+            self.inner.clock_lead.store(lead, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn tell(&self, event: &GraphEvent) {

@@ -118,6 +118,9 @@ impl GraphClient {
             let pass = self.inner.gate.enter().await;
             let outcome = self.attempt(&call, &token).await;
             drop(pass);
+            if let Ok(answer) = &outcome {
+                self.set_clock(answer);
+            }
 
             let trouble = match outcome {
                 Ok(answer) if answer.status.is_success() => {

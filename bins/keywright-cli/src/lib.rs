@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod exit;
+mod render;
+mod terminal;
+mod text;
+
+pub use exit::{Exit, parse, run};
+pub use render::{Output, Screen};
+pub use terminal::Terminal;

@@ -1,0 +1,76 @@
+//! Questions to the person at the terminal. Without a terminal, answers are lines of standard input.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use keywright_provision::ctap::Pin;
+use keywright_provision::{Confirmation, Operator, PinQuestion};
+use zeroize::Zeroizing;
+
+/// The person who started the program.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminal {
+    /// `--yes`: existing keys may be deleted without a question.
+    pub assume_yes: bool,
+    /// `--give-up-lost-keys`: a key that does not come back is replaced without a question.
+    pub give_up_lost_keys: bool,
+}
+
+impl Operator for Terminal {
+    fn current_pin(&self, question: &PinQuestion) -> Option<Pin> {
+        let key = match &question.serial {
+            Some(serial) => format!("key {serial}"),
+            None => "the key".to_owned(),
+        };
+        let again = if question.again { "That PIN is wrong. " } else { "" };
+        let prompt = format!(
+            "{again}Current PIN of {key}, for {} ({} tries left): ",
+            question.user, question.retries
+        );
+        loop {
+            let answer = read_secret(&prompt)?;
+            match Pin::new(answer.as_str()) {
+                Ok(pin) => return Some(pin),
+                Err(error) => tell(&format!("{error}\n")),
+            }
+        }
+    }
+
+    fn confirm(&self, question: &Confirmation) -> Option<bool> {
+        let agreed = match question {
+            Confirmation::DeleteExisting { .. } => self.assume_yes,
+            Confirmation::GiveUpKey { .. } => self.give_up_lost_keys,
+            _ => false,
+        };
+        if agreed {
+            return Some(true);
+        }
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        tell(&format!("{question} [y/N] "));
+        let answer = read_line()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+}
+
+/// A line without echo; blank or no line means that nobody knows.
+fn read_secret(prompt: &str) -> Option<Zeroizing<String>> {
+    let answer = if std::io::stdin().is_terminal() {
+        Zeroizing::new(rpassword::prompt_password(prompt).ok()?)
+    } else {
+        read_line()?
+    };
+    (!answer.is_empty()).then_some(answer)
+}
+
+fn read_line() -> Option<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    let read = std::io::stdin().lock().read_line(&mut line).ok()?;
+    (read > 0).then(|| Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn tell(text: &str) {
+    let mut out = std::io::stderr();
+    // Without standard error the question goes unseen, and its answer decides all the same.
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
+}

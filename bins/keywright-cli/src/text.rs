@@ -1,0 +1,95 @@
+//! Events in words.
+
+use keywright_provision::Event;
+
+/// One line for a person.
+pub(crate) enum Line {
+    /// Worth a line of its own.
+    Always(String),
+    /// Worth a line only where no progress bar moves instead.
+    Progress(String),
+}
+
+/// What a person reads of `event`, if anything.
+pub(crate) fn line(event: &Event) -> Option<Line> {
+    let text = match event {
+        Event::ChallengeIssued { user, expires } => {
+            return Some(Line::Progress(format!("{user}: challenge until {expires}")));
+        }
+        Event::UserStarted { user, number, of } => format!("[{number}/{of}] {user}"),
+        Event::RunStarted { step, tenant, users } => match users {
+            Some(users) => format!("{step}: {users} rows, tenant {tenant}"),
+            None => format!("{step}: tenant {tenant}"),
+        },
+        Event::Throttled { wait_ms } => {
+            format!("the provider asks for a pause of {}", seconds(*wait_ms))
+        }
+        Event::Retrying { wait_ms, reason } => {
+            format!("trying again in {}: {reason}", seconds(*wait_ms))
+        }
+        Event::UserSkipped { user, reason } => format!("{user}: skipped, {reason}"),
+        Event::KeyRemoved { user, method_id, label, created } => format!(
+            "{user}: removed the key \"{label}\" ({method_id}{})",
+            created.map(|created| format!(", registered {created}")).unwrap_or_default()
+        ),
+        Event::ChallengeRenewed { expires, .. } => {
+            format!("  fetched a fresh challenge, good until {expires}")
+        }
+        Event::RowRefused { message, .. } | Event::RunFailed { message } => format!("error: {message}"),
+        Event::UserResumed { stage, serial, .. } => {
+            format!("  taking up where an earlier run ended ({stage}, {})", key(serial))
+        }
+        Event::KeyWanted { serial: Some(serial), source, .. } => {
+            format!("  put in key {serial} ({source})")
+        }
+        Event::KeyWanted { serial: None, source, .. } => format!("  put in a key ({source})"),
+        Event::KeyFound { serial, model, .. } => format!("  found {} {model}", key(serial)),
+        Event::KeyRefused { serial, reason, .. } => format!("  {} cannot be used: {reason}", key(serial)),
+        Event::KeyLost { serial, .. } => format!("  {} was removed; put it in again", key(serial)),
+        Event::TouchNeeded { serial, .. } => format!("  touch {}", key(serial)),
+        Event::PinSet { changed: true, .. } => "  changed the PIN to a random one".to_owned(),
+        Event::PinSet { changed: false, .. } => "  set a random PIN".to_owned(),
+        Event::MinimumPinLengthSet { length, .. } => format!("  minimum PIN length is now {length}"),
+        Event::CredentialMade { attestation, .. } => {
+            format!("  credential made and verified (attestation: {attestation})")
+        }
+        Event::Registered { method_id, .. } => format!("  registered as {method_id}"),
+        Event::PinChangeForced { .. } => "  the PIN must be changed at first use".to_owned(),
+        Event::AlreadyRegistered { serial, .. } => {
+            format!("  nothing to do, {} is registered", key(serial))
+        }
+        Event::Warning { user, message } => match user {
+            Some(user) => format!("warning: {user}: {message}"),
+            None => format!("warning: {message}"),
+        },
+        Event::UserFailed { user, code, message } => format!("error: {user}: {message} [{code}]"),
+        Event::RunFinished { done, already, skipped, failed, interrupted } => {
+            let interrupted = if *interrupted {
+                "; interrupted, run again to go on"
+            } else {
+                ""
+            };
+            let nothing = if *done + *failed == 0 && *already > 0 {
+                "; nothing had to be changed"
+            } else {
+                ""
+            };
+            format!(
+                "{done} done, {already} were done already, {skipped} skipped, {failed} failed{nothing}{interrupted}"
+            )
+        }
+        _ => return None,
+    };
+    Some(Line::Always(text))
+}
+
+fn key(serial: &Option<String>) -> String {
+    match serial {
+        Some(serial) => format!("key {serial}"),
+        None => "the key".to_owned(),
+    }
+}
+
+fn seconds(milliseconds: u64) -> String {
+    format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+}

@@ -1,0 +1,88 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Step 2: turn each challenge into a credential on a security key and activate it.
+///
+/// For each row of step 1's file: wait for a key, see to its PIN, make a credential, verify it, activate it with Entra
+/// ID, and write serial and PIN to the result file. Whatever was done is on record before the next act that cannot be
+/// undone: the program can be stopped at any time and run again.
+///
+/// Exit status: 0 all done, 2 finished but some users failed, 1 could not run, 3 interrupted (safe to run again),
+/// 64 usage or configuration error.
+#[derive(Debug, Parser)]
+#[command(name = "keywright-register", version)]
+pub(crate) struct Cli {
+    /// The configuration; `configs.json` of the Python scripts works unchanged.
+    #[arg(long, value_name = "FILE", default_value = "configs.json")]
+    pub(crate) config: PathBuf,
+
+    /// The challenges that step 1 wrote, or the Python scripts' file.
+    #[arg(long = "in", value_name = "FILE", default_value = "registrationUsers.csv")]
+    pub(crate) input: PathBuf,
+
+    /// Where serials and PINs go (mode 0600); rows that are there already are kept.
+    #[arg(long, value_name = "FILE", default_value = "registeredKeys.csv")]
+    pub(crate) out: PathBuf,
+
+    /// Where keys come from: `usb`, `nfc`, or `virtual:DIR` for software keys in files.
+    #[arg(long, value_name = "SOURCE", default_value = "usb")]
+    pub(crate) keys: Keys,
+
+    /// Seconds to wait for a key to be put in; without it, for ever (virtual keys: 5).
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) key_timeout: Option<Duration>,
+
+    /// Seconds to wait for one touch.
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    pub(crate) touch_timeout: Duration,
+
+    /// Milliseconds that a virtual key waits for its touch.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) virtual_touch_ms: u64,
+
+    /// Use another key, without asking, for a user whose half-made key does not come back.
+    #[arg(long)]
+    pub(crate) give_up_lost_keys: bool,
+
+    /// One JSON event a line on standard output, nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Do not ask for confirmation; PINs are still asked for.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Where keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Usb,
+    Nfc,
+    Virtual(PathBuf),
+}
+
+impl FromStr for Keys {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "usb" => Ok(Self::Usb),
+            None if text == "nfc" => Ok(Self::Nfc),
+            Some(("virtual", directory)) if !directory.is_empty() => {
+                Ok(Self::Virtual(directory.into()))
+            }
+            _ => Err("must be `usb`, `nfc` or `virtual:DIR`".to_owned()),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse::<u64>()
+        .map(Duration::from_secs)
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,318 @@
+//! Step 2: each challenge becomes a credential on a key, and the key becomes the user's.
+
+mod activate;
+mod credential;
+mod desk;
+mod failure;
+mod pin;
+mod turn;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keywright_batch::{
+    ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, ResultRow, Stage, UserRef,
+};
+use keywright_ctap::KeySource;
+use keywright_webauthn::Base64Url;
+
+use crate::cancel::Cancel;
+use crate::config::{Config, Ctap21, DeleteExisting, PinAlphabet};
+use crate::error::Error;
+use crate::event::{Event, Reporter, Summary};
+use crate::operator::Operator;
+use crate::provider::{IdentityProvider, ProviderError};
+use desk::Desk;
+use failure::Failure;
+use turn::{Outcome, Turn};
+
+/// What step 2 is told beyond the provider, the keys and the ledger.
+#[derive(Debug, Clone)]
+pub struct RegisterSettings {
+    /// The challenges.
+    pub input: PathBuf,
+    /// Where serials and PINs go.
+    pub out: PathBuf,
+    /// Whether keys get a random PIN.
+    pub use_random_pin: bool,
+    /// Length of a random PIN, in characters.
+    pub random_pin_length: u8,
+    /// What a random PIN is made of.
+    pub random_pin_alphabet: PinAlphabet,
+    /// Whether the key is told to demand a longer PIN and a new one at first use.
+    pub ctap21: Ctap21,
+    /// The minimum PIN length the key is told, in code points.
+    pub minimum_pin_length: u8,
+    /// Whether the keys a user had before are removed once the new one is registered.
+    pub remove_old_keys: bool,
+    /// The relying parties for which keys may be made.
+    pub allowed_rp_ids: Vec<String>,
+    /// How long a challenge that is fetched here shall live, in minutes.
+    pub life_minutes: u32,
+    /// How long to wait for a key to be put in; for ever where `None`.
+    pub key_wait: Option<Duration>,
+    /// How long to wait for one touch.
+    pub touch_wait: Duration,
+}
+
+impl RegisterSettings {
+    /// What the configuration says, for challenges in `input` and results in `out`.
+    #[must_use]
+    pub fn new(config: &Config, input: PathBuf, out: PathBuf) -> Self {
+        Self {
+            input,
+            out,
+            use_random_pin: config.use_random_pin,
+            random_pin_length: config.random_pin_length,
+            random_pin_alphabet: config.random_pin_alphabet,
+            ctap21: config.ctap21,
+            minimum_pin_length: config.minimum_pin_length,
+            remove_old_keys: config.delete_existing == DeleteExisting::AfterRegistration,
+            allowed_rp_ids: config.allowed_rp_ids.clone(),
+            life_minutes: config.challenge_timeout_minutes,
+            key_wait: None,
+            touch_wait: Duration::from_secs(120),
+        }
+    }
+}
+
+/// The people and things that step 2 works with.
+pub struct Parties<'a> {
+    /// Where credentials are activated.
+    pub provider: &'a dyn IdentityProvider,
+    /// Where keys come from.
+    pub keys: Box<dyn KeySource>,
+    /// Where everything is written down first.
+    pub ledger: &'a mut dyn Ledger,
+    /// Who answers questions.
+    pub operator: Arc<dyn Operator>,
+    /// Who hears what happens.
+    pub reporter: Arc<dyn Reporter>,
+    /// How to stop.
+    pub cancel: Cancel,
+}
+
+/// Runs step 2. A user who fails is reported and never stops the others; whatever was done is in the ledger and in the
+/// result file, and the next run goes on from there.
+///
+/// # Errors
+/// [`Error::Batch`] when a file cannot be used, [`Error::Ledger`], [`Error::Provider`] when the provider refuses
+/// everything, [`Error::KeySource`] when keys cannot be reached.
+pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Result<Summary, Error> {
+    let Parties {
+        provider,
+        keys,
+        ledger,
+        operator,
+        reporter,
+        cancel,
+    } = parties;
+    let rows = count_rows(settings)?;
+    reporter.report(Event::RunStarted {
+        step: "register",
+        tenant: provider.tenant().to_owned(),
+        users: Some(rows),
+    });
+    let known = ledger.records(provider.tenant())?;
+    let mut results = ResultFile::open(
+        &settings.out,
+        known.iter().filter_map(result_row).collect(),
+    )?;
+    let mut run = Run {
+        provider,
+        ledger,
+        settings,
+        operator,
+        desk: Desk::new(
+            keys,
+            Arc::clone(&reporter),
+            cancel.clone(),
+            settings.key_wait,
+            settings.touch_wait,
+        ),
+        reporter,
+        refused: Vec::new(),
+        summary: Summary::default(),
+        rows,
+        signed_in: false,
+    };
+    let mut reader = ChallengeReader::open(&settings.input)?;
+    while let Some(row) = reader.next_row()? {
+        if cancel.is_raised() {
+            run.summary.interrupted = true;
+            break;
+        }
+        match row {
+            Ok(row) => run.turn(&row, &mut results).await?,
+            Err(error) => {
+                run.summary.failed += 1;
+                run.reporter.report(Event::RowRefused {
+                    line: error.line,
+                    user: error.user.clone(),
+                    message: error.to_string(),
+                });
+            }
+        }
+        if run.summary.interrupted {
+            break;
+        }
+    }
+    run.reporter.report(run.summary.event());
+    Ok(run.summary)
+}
+
+/// What to say when there is no way to sign in: whether the challenges in `settings.input` would even be good.
+#[must_use]
+pub fn without_sign_in(settings: &RegisterSettings, source: ProviderError) -> Error {
+    let now = Timestamp::now();
+    let mut rows = 0;
+    let mut expired = 0;
+    let mut first: Option<ChallengeRow> = None;
+    let reader = match ChallengeReader::open(&settings.input) {
+        Ok(reader) => reader,
+        Err(error) => return error.into(),
+    };
+    for row in reader.flatten().flatten() {
+        rows += 1;
+        if row.expires <= now {
+            expired += 1;
+            first.get_or_insert(row);
+        }
+    }
+    match first {
+        None => Error::Provider(source),
+        Some(first) => Error::ExpiredWithoutSignIn {
+            path: settings.input.clone(),
+            expired,
+            of: rows,
+            line: first.line,
+            user: first.user_name,
+            since: first.expires,
+            source,
+        },
+    }
+}
+
+/// Reads the whole input once, so that a file that is no good says so before a key is touched.
+fn count_rows(settings: &RegisterSettings) -> Result<u64, Error> {
+    let mut rows = 0;
+    let mut reader = ChallengeReader::open(&settings.input)?;
+    while reader.next_row()?.is_some() {
+        rows += 1;
+    }
+    if rows == 0 {
+        return Err(Error::NoRows {
+            path: settings.input.clone(),
+        });
+    }
+    Ok(rows)
+}
+
+struct Run<'a> {
+    provider: &'a dyn IdentityProvider,
+    ledger: &'a mut dyn Ledger,
+    settings: &'a RegisterSettings,
+    operator: Arc<dyn Operator>,
+    desk: Desk,
+    reporter: Arc<dyn Reporter>,
+    refused: Vec<String>,
+    summary: Summary,
+    rows: u64,
+    signed_in: bool,
+}
+
+impl Run<'_> {
+    async fn turn(&mut self, row: &ChallengeRow, results: &mut ResultFile) -> Result<(), Error> {
+        let user = UserRef {
+            tenant: self.provider.tenant().to_owned(),
+            upn: row.user_name.clone(),
+            handle: row.user_handle.as_bytes().to_vec(),
+            object_id: row.object_id.clone(),
+        };
+        let before = self.ledger.find(&user)?;
+        if !self.signed_in && before.as_ref().is_none_or(|record| record.stage != Stage::Complete) {
+            // Before the first key is touched, not before: a run with nothing to do needs no sign-in.
+            self.provider.sign_in().await.map_err(Error::Provider)?;
+            self.signed_in = true;
+        }
+        self.reporter.report(Event::UserStarted {
+            user: row.user_name.clone(),
+            number: self.summary.done + self.summary.already + self.summary.failed + 1,
+            of: self.rows,
+        });
+        let outcome = Turn {
+            provider: self.provider,
+            ledger: self.ledger,
+            desk: &mut self.desk,
+            settings: self.settings,
+            operator: &self.operator,
+            reporter: self.reporter.as_ref(),
+            row,
+            user: row.user_name.clone(),
+            refused: &mut self.refused,
+            issued: None,
+            resumed: before.is_some(),
+        }
+        .run()
+        .await;
+        // Abandoned or half-way, a key that was changed is in the result file before the next one is touched.
+        if let Some(record) = self.ledger.find(&user)?
+            && !matches!(outcome, Ok(Outcome::Already))
+            && let Some(row) = result_row(&record)
+        {
+            results.put(row)?;
+        }
+        match outcome {
+            Ok(Outcome::Done) => self.summary.done += 1,
+            Ok(Outcome::Already) => self.summary.already += 1,
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::Stopped) => self.summary.interrupted = true,
+            Err(failure) => {
+                self.summary.failed += 1;
+                let (code, message) = failure.describe();
+                self.reporter.report(Event::UserFailed {
+                    user: row.user_name.clone(),
+                    code,
+                    message,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A record as the result file shows it; nothing for a key on which nothing was changed.
+fn result_row(record: &Record) -> Option<ResultRow> {
+    let status = match record.stage {
+        Stage::KeyBound => return None,
+        Stage::Abandoned if record.pin.is_none() => return None,
+        Stage::Abandoned => "abandoned",
+        Stage::PinPlanned | Stage::PinSet | Stage::CredentialMade => "incomplete",
+        Stage::Registered => "registered_not_locked",
+        Stage::Complete => "registered",
+    };
+    let planned = record.stage == Stage::PinPlanned;
+    Some(ResultRow {
+        upn: record.user.upn.clone(),
+        method_id: record.method_id.clone().unwrap_or_default(),
+        serial: record.key.serial.clone().unwrap_or_default(),
+        // A PIN that may not be on the key yet is not shown as if it were.
+        pin: record.pin.clone().filter(|_| !planned),
+        status: status.to_owned(),
+        aaguid: record.key.aaguid.clone(),
+        model: record.key.model.clone(),
+        credential_id: record
+            .credential
+            .as_ref()
+            .map(|made| Base64Url::encode(&made.credential_id))
+            .unwrap_or_default(),
+        time: Some(record.changed),
+        detail: if planned {
+            "the PIN was being set when the run ended; run keywright-register again with this key".to_owned()
+        } else {
+            record.detail.clone()
+        },
+    })
+}

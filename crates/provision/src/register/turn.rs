@@ -1,0 +1,449 @@
+//! One user's turn: from wherever the ledger says it stands to its end.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use keywright_batch::{
+    ChallengeRow, KeyRef, Ledger, MadeCredential, Record, Stage, Step, UserRef,
+};
+use keywright_ctap::{GetAssertionRequest, KeyRequest, Pin};
+use keywright_webauthn::{CollectedClientData, PublicKeyCredentialCreationOptions};
+
+use super::RegisterSettings;
+use super::desk::{Desk, Key};
+use super::failure::Failure;
+use super::pin::recorded_pin;
+use crate::config::Ctap21;
+use crate::event::{Event, Reporter};
+use crate::operator::{Confirmation, Operator};
+use crate::provider::IdentityProvider;
+
+/// What a turn came to.
+pub(super) enum Outcome {
+    /// The user's key is registered and all is done.
+    Done,
+    /// It was so before this turn.
+    Already,
+}
+
+/// Everything one turn works with.
+pub(super) struct Turn<'a> {
+    pub(super) provider: &'a dyn IdentityProvider,
+    pub(super) ledger: &'a mut dyn Ledger,
+    pub(super) desk: &'a mut Desk,
+    pub(super) settings: &'a RegisterSettings,
+    pub(super) operator: &'a Arc<dyn Operator>,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) row: &'a ChallengeRow,
+    /// The name people know the user by.
+    pub(super) user: String,
+    /// Serials of keys that were refused in this run.
+    pub(super) refused: &'a mut Vec<String>,
+    /// The options in force: those of the row until fresh ones had to be fetched.
+    pub(super) issued: Option<Issued>,
+    /// Whether an earlier run began with this user.
+    pub(super) resumed: bool,
+}
+
+/// Options and until when they can be used.
+#[derive(Clone)]
+pub(super) struct Issued {
+    pub(super) options: PublicKeyCredentialCreationOptions,
+    pub(super) expires: Timestamp,
+}
+
+impl Turn<'_> {
+    pub(super) async fn run(&mut self) -> Result<Outcome, Failure> {
+        let mut record = self.ledger.find(&self.user_ref())?;
+        if let Some(found) = record.take_if(|found| found.stage == Stage::Complete) {
+            if self.still_registered(&found).await? {
+                return Ok(self.already(&found));
+            }
+            self.note(
+                &found,
+                &Step::Abandoned {
+                    reason: "the provider no longer has this key",
+                },
+            )?;
+        }
+        if let Some(record) = &record {
+            self.report(Event::UserResumed {
+                user: self.user.clone(),
+                stage: record.stage.name(),
+                serial: record.key.serial.clone(),
+            });
+        }
+        let mut key = None;
+        let mut losses = 0;
+        loop {
+            let failure = match self.advance(&mut record, &mut key).await {
+                Ok(()) => {
+                    self.give_back(&mut key);
+                    return Ok(Outcome::Done);
+                }
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::KeyLost if losses < MAX_LOSSES => {
+                    losses += 1;
+                    self.report(Event::KeyLost {
+                        user: self.user.clone(),
+                        serial: serial_of(&key, record.as_ref()),
+                    });
+                    key = None;
+                }
+                Failure::KeyLost => {
+                    return Err(Failure::user(
+                        "key_lost",
+                        "the key keeps going away; try another port or cable and run again",
+                    ));
+                }
+                Failure::KeyUnfit(reason) => {
+                    self.refuse(&mut record, &mut key, &reason)?;
+                }
+                Failure::NoKey => self.no_key(&mut record).await?,
+                other => {
+                    self.let_go_unchanged(&mut record, &other)?;
+                    self.give_back(&mut key);
+                    return Err(other);
+                }
+            }
+        }
+    }
+
+    /// Does what the record says comes next, and so on to the end. Whatever interrupts it, the record tells where to
+    /// go on.
+    async fn advance(
+        &mut self,
+        record: &mut Option<Record>,
+        key: &mut Option<Key>,
+    ) -> Result<(), Failure> {
+        if let Some(made) = record.as_mut()
+            && made.stage == Stage::CredentialMade
+        {
+            self.activate_without_key(made).await?;
+        }
+        if let Some(registered) = record.as_mut()
+            && registered.stage == Stage::Registered
+            && self.settings.ctap21 == Ctap21::Off
+        {
+            return self.finish(registered).await;
+        }
+        if key.is_none() {
+            *key = Some(self.fetch_key(record.as_ref()).await?);
+        }
+        let key = key.as_mut().ok_or(Failure::KeyLost)?;
+        if record.is_none() {
+            self.inspect(key).await?;
+            *record = Some(self.ledger.bind(&self.user_ref(), &key_ref(key))?);
+        }
+        let record = record.as_mut().ok_or(Failure::KeyLost)?;
+        let pin = self.pin_for(key, record).await?;
+        if record.stage < Stage::Registered {
+            self.make_and_activate(key, record, &pin).await?;
+        }
+        let old_keys = self.remove_old_keys(record).await;
+        self.force_pin_change(key, &pin).await.map_err(|failure| match failure {
+            Failure::User { message, .. } => Failure::user(
+                "registered_not_locked",
+                format!("the key is registered and works, but the PIN change could not be forced: {message}"),
+            ),
+            other => other,
+        })?;
+        old_keys?;
+        self.complete(record)
+    }
+
+    async fn pin_for(&mut self, key: &mut Key, record: &mut Record) -> Result<Pin, Failure> {
+        match recorded_pin(record)? {
+            Some(pin) if record.stage >= Stage::CredentialMade => Ok(pin),
+            _ => self.settle_pin(key, record).await,
+        }
+    }
+
+    /// The end of a turn that needs no key any more.
+    async fn finish(&mut self, record: &mut Record) -> Result<(), Failure> {
+        self.remove_old_keys(record).await?;
+        self.complete(record)
+    }
+
+    fn complete(&mut self, record: &mut Record) -> Result<(), Failure> {
+        *record = self.note(record, &Step::Complete)?;
+        Ok(())
+    }
+
+    async fn fetch_key(&mut self, record: Option<&Record>) -> Result<Key, Failure> {
+        let bound = record.map(|record| record.key.serial.clone());
+        let request = match &bound {
+            Some(Some(serial)) => KeyRequest::Same {
+                serial: serial.clone(),
+            },
+            // A key without a serial is known again only by its PIN.
+            Some(None) | None => KeyRequest::Another {
+                served: self
+                    .ledger
+                    .bound_serials()?
+                    .into_iter()
+                    .chain(self.refused.iter().cloned())
+                    .collect(),
+            },
+        };
+        self.desk.key(&self.user, request).await
+    }
+
+    /// Refuses, before anything on the key is changed, what cannot work.
+    async fn inspect(&mut self, key: &mut Key) -> Result<(), Failure> {
+        let info = &key.info;
+        let unfit = |reason: &str| Err(Failure::KeyUnfit(reason.to_owned()));
+        if !info.versions.iter().any(|version| version.starts_with("FIDO_2")) {
+            return unfit("it speaks U2F only and cannot hold passkeys");
+        }
+        if !info.supports_resident_keys() {
+            return unfit("it cannot hold discoverable credentials");
+        }
+        if info.client_pin().is_none() {
+            return unfit("it cannot have a PIN");
+        }
+        if self.settings.ctap21 == Ctap21::Require && !info.supports_set_min_pin_length() {
+            return unfit(
+                "it cannot force a PIN change (no setMinPINLength), which `useCTAP21Features` asks for; set that to \
+                 \"ifSupported\" to use it all the same",
+            );
+        }
+        if info.remaining_discoverable_credentials == Some(0) {
+            return unfit("it is full; delete a credential on it or take another key");
+        }
+        if info.client_pin() == Some(true) {
+            let left = self
+                .desk
+                .with(key, |key, signal| key.pin_retries(signal))
+                .await?;
+            if left.retries == 0 {
+                return unfit("its PIN is blocked for good; only a reset, which wipes the key, makes it usable again");
+            }
+        }
+        if self.holds_excluded(key).await? {
+            return unfit("it already holds a passkey of this user");
+        }
+        Ok(())
+    }
+
+    /// Whether a credential that the provider excludes is on this key, asked without a touch (CTAP 2.2 §6.2, `up` false).
+    async fn holds_excluded(&mut self, key: &mut Key) -> Result<bool, Failure> {
+        let issued = self.current_options().await?;
+        let Some(rp_id) = issued.options.rp_id().map(str::to_owned) else {
+            return Ok(false);
+        };
+        let excluded = issued.options.exclude_credentials.iter();
+        let ids: Vec<Vec<u8>> = excluded.map(|one| one.id.as_bytes().to_vec()).collect();
+        let at_once = key.info.max_credential_count_in_list.unwrap_or(1).max(1);
+        let longest = key.info.max_credential_id_length.unwrap_or(u64::MAX);
+        let fitting: Vec<Vec<u8>> = ids
+            .into_iter()
+            .filter(|id| id.len() as u64 <= longest)
+            .collect();
+        for chunk in fitting.chunks(usize::try_from(at_once).unwrap_or(1)) {
+            let request = GetAssertionRequest {
+                client_data_hash: [0; 32],
+                rp_id: rp_id.clone(),
+                allow_list: chunk.to_vec(),
+                user_presence: false,
+                user_verification: false,
+                hmac_secret: None,
+            };
+            let found = self
+                .desk
+                .with(key, move |key, signal| key.get_assertion(&request, None, signal))
+                .await;
+            // Any refusal but "no such credential" leaves it to makeCredential to find out.
+            if found.is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A complete record of the same challenge is done; one of another challenge is asked after.
+    async fn still_registered(&self, record: &Record) -> Result<bool, Failure> {
+        let Some(made) = &record.credential else {
+            return Ok(false);
+        };
+        let same_challenge = CollectedClientData::parse(&made.client_data_json)
+            .is_ok_and(|client_data| client_data.challenge == self.row.challenge);
+        if same_challenge {
+            return Ok(true);
+        }
+        let keys = self.provider.registered_keys(&self.provider_user()).await?;
+        Ok(keys.iter().any(|key| {
+            Some(&key.id) == record.method_id.as_ref()
+                || self.provider.is_same(key, &made.credential_id)
+        }))
+    }
+
+    fn already(&self, record: &Record) -> Outcome {
+        self.report(Event::AlreadyRegistered {
+            user: self.user.clone(),
+            serial: record.key.serial.clone(),
+            method_id: record.method_id.clone().unwrap_or_default(),
+        });
+        Outcome::Already
+    }
+
+    /// The key goes back on the pile; nothing on it was changed.
+    fn refuse(
+        &mut self,
+        record: &mut Option<Record>,
+        key: &mut Option<Key>,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        if let Some(bound) = record.as_ref() {
+            if bound.stage > Stage::KeyBound {
+                return Err(Failure::user("key_unfit", reason));
+            }
+            self.note(bound, &Step::Abandoned { reason })?;
+            *record = None;
+        }
+        let serial = key.as_ref().and_then(|key| key.serial.clone());
+        self.report(Event::KeyRefused {
+            user: self.user.clone(),
+            serial: serial.clone(),
+            reason: reason.to_owned(),
+        });
+        self.give_back(key);
+        match serial {
+            Some(serial) => {
+                self.refused.push(serial);
+                Ok(())
+            }
+            // Without a serial the same key would be offered again and again.
+            None => Err(Failure::user("key_unfit", reason)),
+        }
+    }
+
+    /// No key came: a user whose key is lost may get another one, if somebody says so.
+    async fn no_key(&mut self, record: &mut Option<Record>) -> Result<(), Failure> {
+        let Some(bound) = record.clone() else {
+            return Err(Failure::user("no_key", "no unused key was put in in time"));
+        };
+        let serial = bound.key.serial.clone().unwrap_or_default();
+        let question = Confirmation::GiveUpKey {
+            serial: bound.key.serial.clone(),
+            user: self.user.clone(),
+        };
+        let operator = Arc::clone(self.operator);
+        let answer = tokio::task::spawn_blocking(move || operator.confirm(&question))
+            .await
+            .ok()
+            .flatten();
+        if answer != Some(true) || bound.stage >= Stage::Registered {
+            return Err(Failure::user(
+                "key_missing",
+                format!("key {serial}, which was begun for this user, did not come; put it in and run again"),
+            ));
+        }
+        self.note(
+            &bound,
+            &Step::Abandoned {
+                reason: "the key did not come back",
+            },
+        )?;
+        *record = None;
+        Ok(())
+    }
+
+    /// A key on which nothing was changed is free for anybody again.
+    fn let_go_unchanged(
+        &mut self,
+        record: &mut Option<Record>,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        if matches!(failure, Failure::Run(crate::error::Error::Ledger(_))) {
+            return Ok(());
+        }
+        if let Some(bound) = record.take_if(|record| record.stage == Stage::KeyBound) {
+            let reason = match failure {
+                Failure::User { message, .. } => message.as_str(),
+                _ => "the run ended before anything on the key was changed",
+            };
+            self.note(&bound, &Step::Abandoned { reason })?;
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, key: &mut Option<Key>) {
+        if let Some(key) = key.take() {
+            self.desk.done(key);
+        }
+    }
+
+    pub(super) fn note(&mut self, record: &Record, step: &Step<'_>) -> Result<Record, Failure> {
+        Ok(self.ledger.record(record.id, step)?)
+    }
+
+    pub(super) fn report(&self, event: Event) {
+        self.reporter.report(event);
+    }
+
+    pub(super) fn user_ref(&self) -> UserRef {
+        UserRef {
+            tenant: self.provider.tenant().to_owned(),
+            upn: self.row.user_name.clone(),
+            handle: self.row.user_handle.as_bytes().to_vec(),
+            object_id: self.row.object_id.clone(),
+        }
+    }
+
+    /// How the provider is asked for this user: by the id that outlives a rename, where the row has it.
+    pub(super) fn provider_user(&self) -> String {
+        self.row
+            .object_id
+            .clone()
+            .unwrap_or_else(|| self.row.user_name.clone())
+    }
+}
+
+fn serial_of(key: &Option<Key>, record: Option<&Record>) -> Option<String> {
+    key.as_ref()
+        .and_then(|key| key.serial.clone())
+        .or_else(|| record.and_then(|record| record.key.serial.clone()))
+}
+
+fn key_ref(key: &Key) -> KeyRef {
+    KeyRef {
+        serial: key.serial.clone(),
+        aaguid: key.info.aaguid.to_string(),
+        model: key.model(),
+    }
+}
+
+/// The provider's name for a credential's key: the serial is what the admin looks for, so it is never cut.
+pub(super) fn label(record: &Record, today: jiff::civil::Date) -> String {
+    let full = match &record.key.serial {
+        Some(serial) => format!("Serial: {serial} {today}"),
+        None if record.key.model.is_empty() => format!("Security key {today}"),
+        None => format!("{} {today}", record.key.model),
+    };
+    if full.encode_utf16().count() <= MAX_LABEL_UNITS {
+        return full;
+    }
+    let short = record.key.serial.clone().unwrap_or(full);
+    let mut units = 0;
+    short
+        .chars()
+        .take_while(|c| {
+            units += c.len_utf16();
+            units <= MAX_LABEL_UNITS
+        })
+        .collect()
+}
+
+/// Whether the credential is past its use: with less life than this it is not worth a touch.
+pub(super) fn is_over(made: &MadeCredential, now: Timestamp) -> bool {
+    made.expires <= now
+}
+
+/// Names longer than 30 UTF-16 units are refused (three other clients cap them there).
+const MAX_LABEL_UNITS: usize = 30;
+
+/// How often a key may go away within one user's turn.
+const MAX_LOSSES: u32 = 10;
