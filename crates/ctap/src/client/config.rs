@@ -24,7 +24,7 @@ impl<T: Transport> Ctap2<T> {
         let info: AuthenticatorInfo = self.call(&Request::GetInfo, signal)?;
         let mut message = config::Request::new(sub_command(change, &info)?);
 
-        // §6.11 step 4: "If the authenticator is protected by some form of user verification, or … alwaysUv".
+        // §6.11: a key that is protected by some form of user verification wants it here too.
         let is_protected = info.client_pin() == Some(true) || info.built_in_user_verification();
         let verification = self.verify_user(
             &info,

@@ -85,7 +85,7 @@ impl<T: Transport> Ctap2<T> {
         };
         let mut assertions = vec![read(first)?];
         for _ in 0..more {
-            // §6.3: "…returns CTAP2_ERR_NOT_ALLOWED" when nothing is left.
+            // §6.3: CTAP2_ERR_NOT_ALLOWED when nothing is left.
             match self.call(&Request::GetNextAssertion, signal) {
                 Ok(next) => assertions.push(read(next)?),
                 Err(error) if error.status() == Some(StatusCode::NotAllowed) => break,
@@ -121,8 +121,8 @@ impl<T: Transport> Ctap2<T> {
     }
 }
 
-/// §12.7: `saltEnc` is "encrypt(shared secret, salt1 (32 bytes) || salt2 (32 bytes))", `saltAuth` "authenticate(shared
-/// secret, saltEnc)"; the protocol is told "if protocol two is used".
+/// §12.7: `saltEnc` is encrypt(shared secret, salt1 || salt2), `saltAuth` authenticate(shared secret, saltEnc); the protocol
+/// must be told unless it is one.
 fn salt_input(
     session: &Session,
     salts: &HmacSecretSalts,
@@ -149,7 +149,7 @@ fn response(
     let credential_id = answer
         .credential
         .map(|credential| credential.id)
-        // §6.2 member 0x01: "Optional if the allowList has exactly one credential."
+        // §6.2: member 0x01 may be left out when the allowList has exactly one credential.
         .or_else(|| only_allowed.map(<[u8]>::to_vec))
         .ok_or_else(|| malformed(DecodeError::Missing("credential")))?;
     Ok(GetAssertionResponse {

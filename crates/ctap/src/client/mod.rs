@@ -179,3 +179,6 @@ impl<T: Transport> Authenticator for Ctap2<T> {
         Ok(self.transport.wink(signal)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,7 +256,7 @@ impl<T: Transport> Ctap2<T> {
         })
     }
 
-    /// §6.5.5.4 step 1: "…the pinUvAuthProtocols … in order of decreasing authenticator preference".
+    /// §6.4: pinUvAuthProtocols are in order of decreasing authenticator preference.
     fn choose_protocol(&self, info: &AuthenticatorInfo) -> Result<Protocol> {
         let offered = &info.pin_uv_auth_protocols;
         match self.protocol {

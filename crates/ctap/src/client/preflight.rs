@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl<T: Transport> Ctap2<T> {
-    /// The first of `list` that is on this key, found without a touch: `authenticatorGetAssertion` with `up` false
-    /// (§6.1.1 "…the platform … pre-flight").
+    /// The first of `list` that is on this key, found without a touch by `authenticatorGetAssertion` with `up` false
+    /// (what CTAP calls pre-flight).
     pub(super) fn find_excluded(
         &mut self,
         list: &[CredentialDescriptor],

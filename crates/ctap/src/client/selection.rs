@@ -22,9 +22,8 @@ impl<T: Transport> Ctap2<T> {
             return self.call_raw(&Request::Selection, signal).map(drop);
         }
 
-        // §6.1.2 step 1: "If authenticator supports clientPin features and the platform sends a zero length
-        // pinUvAuthParam, wait for user touch and then return either CTAP2_ERR_PIN_NOT_SET if pin is not set or
-        // CTAP2_ERR_PIN_INVALID if pin has been set."
+        // §6.1.2 step 1: to a zero-length pinUvAuthParam, a key with clientPin waits for a touch and then answers
+        // CTAP2_ERR_PIN_NOT_SET, or CTAP2_ERR_PIN_INVALID where a PIN has been set.
         let touch = Request::MakeCredential(make_credential::Request {
             client_data_hash: vec![0; 32],
             rp: RpEntity {

@@ -208,8 +208,8 @@ impl<P: PacketIo> Channel<P> {
         }
     }
 
-    /// "If an application … wants to abort the current transaction": CTAPHID_INIT on our own channel (§11.2.9.1.3),
-    /// after whose answer nothing of the past can come any more.
+    /// CTAPHID_INIT on our own channel aborts what is in progress there (§11.2.9.1.3): after its answer, nothing of the past
+    /// can come any more.
     fn resynchronize(&mut self, signal: &mut dyn Signal) -> Result<(), TransportError> {
         self.device = match allocate(&mut self.io, self.device.channel, self.patience, signal) {
             // A device that was reset meanwhile does not know our channel any more.

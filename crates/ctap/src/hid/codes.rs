@@ -95,7 +95,7 @@ impl InitResponse {
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let (&nonce, rest) = payload.split_first_chunk()?;
         let (&channel, rest) = rest.split_first_chunk()?;
-        // "…the response … at least 17 bytes; devices may append": what follows is ignored.
+        // A future protocol version may append members, which are ignored (§11.2.9.1.3).
         let (&[protocol_version, major, minor, build, capabilities], _) =
             rest.split_first_chunk()?;
         Some(Self {

@@ -297,5 +297,5 @@ fn map<T>(entries: &BTreeMap<String, T>, each: impl Fn(&T) -> Value) -> Option<V
     })
 }
 
-/// §6.4 maxMsgSize: "If this member is absent … 1024".
+/// §6.4: what a key without maxMsgSize takes.
 const DEFAULT_MAX_MSG_SIZE: usize = 1024;

@@ -55,8 +55,7 @@ fn protocol_one_agrees_with_the_published_exchange() {
     );
 }
 
-/// Computed independently: HMAC-SHA-256 with a key of 32 bytes 0x91 over the byte 0xAA (the vector of OpenSK's
-/// `test_verify_pin_uv_auth_token_v2`).
+/// The vectors of OpenSK's `test_verify_pin_uv_auth_token_v1` and `_v2`.
 #[test]
 fn tokens_authenticate_as_published() {
     let whole: [u8; 32] = hex(
