@@ -68,6 +68,16 @@ impl VirtualTransport {
         self
     }
 
+    /// Takes the key out and gives it back; `None` when it is one of a [`VirtualKeys`](crate::VirtualKeys)' directory.
+    pub fn unplug(self) -> Option<VirtualKey> {
+        let port = Arc::into_inner(self.port)?;
+        Some(
+            port.key
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
     /// Puts the key into `port` (again): its power is new, and all earlier transports to it are dead.
     pub(crate) fn plug_in(port: Arc<Port>, touch_delay: Duration, faults: Faults) -> Self {
         let insertion = port.insertions.fetch_add(1, Ordering::SeqCst) + 1;
