@@ -5,8 +5,8 @@ use crate::{
     authenticator::{MakeCredentialRequest, MakeCredentialResponse},
     error::{Error, Result},
     message::{
-        self, AuthenticatorInfo, CborMessage, Command, CredentialDescriptor, CredentialParameters,
-        Options, Request, RpEntity, UserEntity, client_pin::Permissions, make_credential,
+        self, AuthenticatorInfo, CborMessage, Command, CredentialParameters, Options, Request,
+        RpEntity, UserEntity, client_pin::Permissions, make_credential,
     },
     pin::Pin,
     signal::Signal,
@@ -153,12 +153,6 @@ fn text(text: &str) -> Option<String> {
 
 fn encoded_length(message: &make_credential::Request) -> usize {
     message.to_cbor().len()
-}
-
-impl From<&Vec<u8>> for CredentialDescriptor {
-    fn from(id: &Vec<u8>) -> Self {
-        Self::public_key(id.clone())
-    }
 }
 
 /// The command byte, a `pinUvAuthParam` of 32 bytes and its protocol, with their keys.

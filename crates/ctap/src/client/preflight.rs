@@ -78,7 +78,7 @@ pub(super) fn possible(ids: &[Vec<u8>], info: &AuthenticatorInfo) -> Vec<Credent
             info.max_credential_id_length
                 .is_none_or(|limit| id.len() as u64 <= limit)
         })
-        .map(CredentialDescriptor::from)
+        .map(|id| CredentialDescriptor::public_key(id.as_slice()))
         .collect()
 }
 
