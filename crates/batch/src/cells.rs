@@ -33,9 +33,9 @@ pub(crate) fn decode(bytes: &[u8]) -> String {
     }
 }
 
-/// At most 40 characters of a cell, for an error message.
-pub(crate) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(40).collect();
+/// At most `most` characters of a cell, for an error message.
+pub(crate) fn shorten(text: &str, most: usize) -> String {
+    let mut short: String = text.chars().take(most).collect();
     if short.len() < text.len() {
         short.push('…');
     }

@@ -71,6 +71,10 @@ const KNOWN: [&str; 8] = [
     "user.objectid",
 ];
 
+/// How much of a cell an error message shows; a user principal name may have 113 characters.
+const MAX_SHOWN: usize = 40;
+const MAX_NAME: usize = 113;
+
 /// The relying party of Entra ID, which the scripts' first version took for granted.
 const DEFAULT_RP_ID: &str = "login.microsoft.com";
 
@@ -113,7 +117,7 @@ impl ChallengeReader {
                 found: table
                     .columns()
                     .iter()
-                    .map(|column| shorten(column))
+                    .map(|column| shorten(column, MAX_SHOWN))
                     .collect(),
             });
         }
@@ -147,7 +151,7 @@ impl ChallengeReader {
         Ok(Some(parsed.map_err(|problem| RowError {
             path: self.table.path().to_path_buf(),
             line: row.line,
-            user: (!user.is_empty()).then(|| shorten(&user)),
+            user: (!user.is_empty()).then(|| shorten(&user, MAX_NAME)),
             problem,
         })))
     }
@@ -246,7 +250,7 @@ fn base64url(
     }
     cell.parse().map_err(|error| RowProblem::NotBase64Url {
         column,
-        detail: format!("{error}"),
+        detail: error.to_string(),
     })
 }
 
@@ -262,7 +266,7 @@ fn expiry(cell: &str) -> Result<Timestamp, RowProblem> {
                 .map(|zoned| zoned.timestamp())
         })
         .map_err(|_| RowProblem::NotATime {
-            found: shorten(cell),
+            found: shorten(cell, MAX_SHOWN),
         })
 }
 

@@ -116,7 +116,7 @@ pub enum RowProblem {
         column: &'static str,
     },
     /// A cell that must be base64url is not.
-    #[error("the column `{column}` is not base64url: {detail}; run keywright-challenges again rather than mend it by hand")]
+    #[error("the column `{column}` is {detail}; run keywright-challenges again rather than mend it by hand")]
     NotBase64Url {
         /// The column.
         column: &'static str,

@@ -46,8 +46,10 @@ impl EntraProvider {
             });
         };
         let graph = config.graph();
+        let mut sign_in = graph.clone();
+        sign_in.retry.max_attempts = SIGN_IN_ATTEMPTS;
         let tokens: Arc<dyn TokenSource> =
-            Arc::new(ClientSecret::new(&graph, secret).map_err(provider_error)?);
+            Arc::new(ClientSecret::new(&sign_in, secret).map_err(provider_error)?);
         Ok(Self {
             graph: GraphClient::new(graph, Arc::clone(&tokens))
                 .map_err(provider_error)?
@@ -250,3 +252,6 @@ fn on_one_line(raw: String) -> String {
     let compact = serde_json::from_str::<serde_json::Value>(&raw).map(|value| value.to_string());
     compact.unwrap_or(raw)
 }
+
+/// Nobody is told of a sign-in that is tried again, so it is not tried for long.
+const SIGN_IN_ATTEMPTS: u32 = 4;
