@@ -248,7 +248,7 @@ fn base64url(
     if cell.is_empty() {
         return Err(RowProblem::EmptyCell { column });
     }
-    cell.parse().map_err(|error| RowProblem::NotBase64Url {
+    cell.parse::<Base64Url>().map_err(|error| RowProblem::NotBase64Url {
         column,
         detail: error.to_string(),
     })

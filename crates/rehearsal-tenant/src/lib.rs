@@ -22,4 +22,5 @@ pub use directory::TenantUser;
 pub use fault::Fault;
 pub use inspect::{Counters, RequestRecord};
 pub use registry::RegisteredMethod;
+pub use sign_in::TOKEN_PREFIX;
 pub use tenant::{RehearsalTenant, StartError};

@@ -220,7 +220,7 @@ impl Tokens {
     fn issue(&self) -> Result<String, aws_lc_rs::error::Unspecified> {
         let mut bytes = [0; 96];
         rand::fill(&mut bytes)?;
-        let token = URL_SAFE_NO_PAD.encode(bytes);
+        let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
         let now = Instant::now();
         let mut good_until = self
             .good_until
@@ -266,6 +266,9 @@ impl Tokens {
         }
     }
 }
+
+/// What every access token of a rehearsal tenant begins with, so that a search finds one that has leaked.
+pub const TOKEN_PREFIX: &str = "keywright-rehearsal-token.";
 
 const REMEMBERED: Duration = Duration::from_secs(3600);
 

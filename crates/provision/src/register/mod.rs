@@ -254,6 +254,7 @@ impl Run<'_> {
             refused: &mut self.refused,
             issued: None,
             resumed: before.is_some(),
+            met: false,
         }
         .run()
         .await;

@@ -43,6 +43,8 @@ pub(super) struct Turn<'a> {
     pub(super) issued: Option<Issued>,
     /// Whether an earlier run began with this user.
     pub(super) resumed: bool,
+    /// Whether the provider was asked about this user in this turn.
+    pub(super) met: bool,
 }
 
 /// Options and until when they can be used.
@@ -130,6 +132,7 @@ impl Turn<'_> {
             return self.finish(registered).await;
         }
         if key.is_none() {
+            self.meet_user().await?;
             *key = Some(self.fetch_key(record.as_ref()).await?);
         }
         let key = key.as_mut().ok_or(Failure::KeyLost)?;
@@ -169,6 +172,16 @@ impl Turn<'_> {
 
     fn complete(&mut self, record: &mut Record) -> Result<(), Failure> {
         *record = self.note(record, &Step::Complete)?;
+        Ok(())
+    }
+
+    /// Asks the provider about the user before anybody is asked for a key: a user who is gone, or out of our reach, costs
+    /// no touch, and the answer tells the provider's clock, by which challenges are over.
+    async fn meet_user(&mut self) -> Result<(), Failure> {
+        if !self.met {
+            self.provider.registered_keys(&self.provider_user()).await?;
+            self.met = true;
+        }
         Ok(())
     }
 
