@@ -71,7 +71,9 @@ impl GraphClient {
     /// The time by the server's clock, as far as answers so far have told it; it decides when a challenge is over.
     pub fn server_now(&self) -> Timestamp {
         let lead = SignedDuration::from_millis(self.inner.clock_lead.load(Ordering::Relaxed));
-        Timestamp::now().saturating_add(lead).unwrap_or(Timestamp::MAX)
+        Timestamp::now()
+            .saturating_add(lead)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Sets the server's clock by an answer.

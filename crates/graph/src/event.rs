@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphEvent {
-    /// Graph asked for a pause. Every call of this client waits until it is over.
+    /// Graph asked for a pause. Every call of this client waits until it is over. Told once for each pause.
     Throttled {
         /// The operation whose answer said so.
         operation: &'static str,

@@ -56,8 +56,8 @@ impl Gate {
         }
     }
 
-    /// Closes the gate for at least `wait` from now.
-    pub(crate) fn pause(&self, wait: Duration) {
+    /// Closes the gate for at least `wait` from now. Says whether it was open.
+    pub(crate) fn pause(&self, wait: Duration) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
         let already_closed = state.closed_until.is_some_and(|until| until > now);
@@ -71,6 +71,7 @@ impl Gate {
             state.successes = 0;
             state.owed += withdrawn - self.slots.forget_permits(withdrawn);
         }
+        !already_closed
     }
 
     /// A request went well.
@@ -155,8 +156,8 @@ impl<'a> Backoff<'a> {
 
     /// Notes a failed attempt. The wait before the next one, or `None` when it is time to give up.
     ///
-    /// What the server asked for is obeyed, with a little more so that not all come back in the same moment; else the
-    /// wait doubles each time, of which a random half is taken off.
+    /// The wait doubles each time, and a random half is taken off, so that not all come back in the same moment. It is
+    /// never less than what the server asked for.
     pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.attempts += 1;
         let elapsed = self
@@ -168,10 +169,10 @@ impl<'a> Backoff<'a> {
             .base_delay
             .saturating_mul(1 << (self.attempts - 1).min(20));
         let own = doubled.min(self.policy.max_delay);
-        let wait = match asked {
-            Some(asked) => asked + random_part(self.policy.base_delay),
-            None => own / 2 + random_part(own / 2),
-        };
+        let own = own / 2 + random_part(own / 2);
+        let wait = asked.map_or(own, |asked| {
+            own.max(asked + random_part(self.policy.base_delay))
+        });
         let over =
             self.attempts >= self.policy.max_attempts || elapsed + wait > self.policy.max_elapsed;
         (!over).then_some(wait)

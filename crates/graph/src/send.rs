@@ -165,17 +165,15 @@ impl GraphClient {
         };
         if trouble.is_throttling() {
             // What one call was told holds for all of them, even when this one may not be repeated (a POST on 503).
-            let pause = next.or_else(|| {
-                trouble
-                    .retry_after()
-                    .filter(|asked| *asked <= self.inner.config.retry.max_elapsed)
-            });
-            if let Some(wait) = pause {
-                self.inner.gate.pause(wait);
-                self.tell(&GraphEvent::Throttled {
-                    operation: call.operation,
-                    wait,
-                });
+            let bearable = |asked: &Duration| {
+                !asked.is_zero() && *asked <= self.inner.config.retry.max_elapsed
+            };
+            let pause = next.or_else(|| trouble.retry_after().filter(bearable));
+            if let Some(wait) = pause
+                && self.inner.gate.pause(wait)
+            {
+                let operation = call.operation;
+                self.tell(&GraphEvent::Throttled { operation, wait });
             }
         }
         let Some(wait) = next else {

@@ -230,8 +230,8 @@ impl TokenSource for ClientSecret {
         {
             return Ok(held.token.clone());
         }
-        // Those who waited for a round that was refused share its outcome; asking again would only be a loop
-        // of the kind that Entra answers with AADSTS50196.
+        // Those who waited for a round that failed share its outcome: asking again, one after the other, would only be a
+        // loop of the kind that Entra answers with AADSTS50196.
         if self.rounds.load(Ordering::Acquire) != seen
             && let Some(failure) = &state.refusal
         {
@@ -257,10 +257,10 @@ impl TokenSource for ClientSecret {
                     return Ok(held.token.clone());
                 }
                 state.held = None;
-                state.refusal = match &error {
-                    Error::SignIn(failure) => Some(failure.clone()),
-                    _ => None,
-                };
+                state.refusal = Some(match &error {
+                    Error::SignIn(failure) => failure.clone(),
+                    other => without_answer(other),
+                });
                 Err(error)
             }
         }
@@ -341,6 +341,18 @@ impl From<Error> for Failure {
 
 const OPERATION: &str = "sign in";
 const REDACTED: &str = "[client secret]";
+
+/// What is left of an error that cannot be shared, for those who share it.
+fn without_answer(error: &Error) -> Box<SignInError> {
+    Box::new(SignInError {
+        code: None,
+        error: String::new(),
+        description: error.to_string(),
+        status: None,
+        trace_id: None,
+        correlation_id: None,
+    })
+}
 
 fn sign_in(status: Option<u16>, description: &str) -> Error {
     Error::from(Box::new(SignInError {

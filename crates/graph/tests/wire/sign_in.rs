@@ -158,6 +158,32 @@ async fn those_who_waited_share_the_refusal() {
 }
 
 #[tokio::test]
+async fn those_who_waited_for_a_dead_endpoint_share_that_too() {
+    let server = MockServer::start().await;
+    let mut config = config(&server);
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    config.authority = format!("http://{closed}").parse().unwrap();
+    config.retry.base_delay = Duration::from_millis(200);
+    config.retry.max_delay = Duration::from_millis(200);
+    let client = client_with(config);
+    let started = std::time::Instant::now();
+    for outcome in join_all((0..10).map(|_| client.user(USER))).await {
+        let error = outcome.unwrap_err();
+        assert!(error.is_tenant_wide() && error.is_transient(), "{error:?}");
+        assert!(error.to_string().contains("no connection to"), "{error}");
+    }
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "one round of three waits, not ten: {:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn every_kind_of_refusal_is_an_error_of_its_own() {
     for (code, status, advice) in [
         (700_016, 400, "no application with this client_id"),
