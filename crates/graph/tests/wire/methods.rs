@@ -61,13 +61,6 @@ async fn options_come_with_their_end_and_the_servers_clock() {
         SignedDuration::from_mins(5)
     );
     assert_eq!(issued.raw, OPTIONS);
-    let lag = client
-        .server_now()
-        .duration_since(issued.server_time.unwrap());
-    assert!(
-        !lag.is_negative() && lag < SignedDuration::from_secs(5),
-        "the server's clock runs on: {lag:?}"
-    );
     assert_eq!(issued.options.rp.id.as_deref(), Some("login.microsoft.com"));
     assert_eq!(issued.options.user.name, "kimuser@contoso.com");
     assert_eq!(issued.options.timeout, None, "0 means none");

@@ -261,3 +261,17 @@ async fn a_new_token_that_is_refused_too_is_the_end() {
     assert!(error.is_tenant_wide() && !error.is_transient(), "{error}");
     assert_eq!(hits(&server, TOKEN_PATH).await, 2);
 }
+
+#[tokio::test]
+async fn the_servers_clock_is_taken_from_its_answers() {
+    let (server, client) = tenant().await;
+    let answer = user_answer().insert_header("date", "Wed, 14 Aug 2024 16:24:58 GMT");
+    on("GET", &user_path(), answer).mount(&server).await;
+    client.user(USER).await.unwrap();
+    let then: jiff::Timestamp = "2024-08-14T16:24:58Z".parse().unwrap();
+    let since = client.server_now().duration_since(then);
+    assert!(
+        !since.is_negative() && since < jiff::SignedDuration::from_secs(5),
+        "{since:?}"
+    );
+}
