@@ -2,8 +2,9 @@
 //!
 //! `cargo run -p keywright-virtual-key --example ctaphid -- [--state FILE] [--touch-ms N]`
 //!
-//! `--state FILE` is the key's file, made when it is not there; a new key takes the file's name as its serial number when that can be one. Without
-//! it, the key is gone with the program. `--touch-ms N`: a touch takes N milliseconds instead of none.
+//! `--state FILE` is the key's file, made when it is not there; a new key takes the file's name as
+//! its serial number when that can be one. Without it, the key is gone with the program.
+//! `--touch-ms N`: a touch takes N milliseconds instead of none.
 
 use std::{
     error::Error,

@@ -102,7 +102,8 @@ impl From<&ResidentCredential> for Usable {
     }
 }
 
-/// Puts a credential into its own id: `nonce || AES-256-GCM(alg, credProtect, hmac-secret, private key)`, bound to the relying party.
+/// Puts a credential into its own id: `nonce || AES-256-GCM(alg, credProtect, hmac-secret, private
+/// key)`, bound to the relying party.
 pub(crate) fn wrap(
     wrapping_key: &Secret,
     rp_id_hash: &[u8; 32],

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::presence::Touch;
 
-/// Faults to come. Each happens once, to whichever key is plugged in then. Clones are handles to the same plan.
+/// Faults to come. Each happens once, to whichever key is plugged in then. Clones are handles to
+/// the same plan.
 ///
 /// ```
 /// use keywright_virtual_key::{Faults, Touch};
@@ -24,13 +25,14 @@ struct Plan {
 }
 
 impl Faults {
-    /// The key is pulled out before it gets to see the command after the next `commands` ones. What is sent to it from then on is not
-    /// delivered, until it is plugged in again.
+    /// The key is pulled out before it gets to see the command after the next `commands` ones. What
+    /// is sent to it from then on is not delivered, until it is plugged in again.
     pub fn unplug_after(&self, commands: u32) {
         self.plan().unplug_after = Some(commands);
     }
 
-    /// The key is pulled out when it has just stored the next credential: it is on the key, and nobody has been told.
+    /// The key is pulled out when it has just stored the next credential: it is on the key, and
+    /// nobody has been told.
     pub fn lose_power_after_make_credential(&self) {
         self.plan().power_loss = true;
     }

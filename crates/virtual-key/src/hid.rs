@@ -84,7 +84,8 @@ impl<P: PacketIo> CtapHidDevice<P> {
         }
     }
 
-    /// Section 11.2.5.2 "Transaction timeout": "… the device SHALL abort the transaction" and say ERR_MSG_TIMEOUT.
+    /// Section 11.2.5.2 "Transaction timeout": "… the device SHALL abort the transaction" and say
+    /// ERR_MSG_TIMEOUT.
     fn give_up(&mut self) -> Result<(), TransportError> {
         match self.assembling.take() {
             Some(assembling) if Instant::now() >= assembling.give_up => self
@@ -123,7 +124,8 @@ impl<P: PacketIo> CtapHidDevice<P> {
             }
         }
         match &mut self.assembling {
-            // Section 11.2.5.3 "Arbitration": another channel's message has to wait; its continuation packets belong to nothing.
+            // Section 11.2.5.3 "Arbitration": another channel's message has to wait; its
+            // continuation packets belong to nothing.
             Some(assembling) if assembling.channel != channel => match packet {
                 Packet::Initialization { .. } => {
                     self.wire.refuse(channel, HidErrorCode::ChannelBusy)
@@ -143,7 +145,8 @@ impl<P: PacketIo> CtapHidDevice<P> {
         }
     }
 
-    /// Adds a packet to the message that has begun, and carries the message out when it is complete.
+    /// Adds a packet to the message that has begun, and carries the message out when it is
+    /// complete.
     fn assemble(&mut self, packet: &Packet<'_>) -> Result<(), TransportError> {
         let Some(mut assembling) = self.assembling.take() else {
             return Ok(());
@@ -200,7 +203,8 @@ impl<P: PacketIo> CtapHidDevice<P> {
         } = finger;
         match failure {
             Some(error) => Err(error),
-            // The platform has already begun anew on this channel and waits for nothing of the past.
+            // The platform has already begun anew on this channel and waits for nothing of the
+            // past.
             None if aborted => Ok(()),
             None => self.wire.send(Message { payload, ..message }),
         }
@@ -246,7 +250,8 @@ impl<P: PacketIo> Wire<P> {
     }
 
     fn allocate(&mut self) -> u32 {
-        // 0 and the broadcast channel are reserved. Only so many are kept: who comes back after a thousand others allocates anew.
+        // 0 and the broadcast channel are reserved. Only so many are kept: who comes back after a
+        // thousand others allocates anew.
         self.last_channel = self.last_channel % (BROADCAST - 1) + 1;
         if self.channels.len() >= MAX_CHANNELS {
             self.channels.pop_first();

@@ -70,7 +70,8 @@ impl VirtualKey {
     /// The key in the file at `path`.
     ///
     /// # Errors
-    /// [`Error::InUse`] when another process (or another value in this one) has it; [`Error::NotAKey`]; [`Error::Io`].
+    /// [`Error::InUse`] when another process (or another value in this one) has it;
+    /// [`Error::NotAKey`]; [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
         let (store, state) = Store::open(path)?;
         Ok(Self::with(store, state))
@@ -103,12 +104,14 @@ impl VirtualKey {
         self.state.credentials.len()
     }
 
-    /// Takes the key out and puts it in again: tokens and the count of wrong PINs in a row are gone, and a reset is possible for a while.
+    /// Takes the key out and puts it in again: tokens and the count of wrong PINs in a row are
+    /// gone, and a reset is possible for a while.
     pub fn power_cycle(&mut self) {
         self.session = Session::new();
     }
 
-    /// Carries out one command: a command byte with its CBOR parameters. The answer is a status byte with its CBOR.
+    /// Carries out one command: a command byte with its CBOR parameters. The answer is a status
+    /// byte with its CBOR.
     pub fn process(&mut self, request: &[u8], presence: &mut dyn Presence) -> Vec<u8> {
         match self.carry_out(request, presence) {
             Ok(answer) => answer,
@@ -126,7 +129,8 @@ impl VirtualKey {
         if !self.knows(command) {
             return Err(StatusCode::InvalidCommand);
         }
-        // CTAP 2.2 section 6: what a stateful command sequence remembers is gone as soon as another command comes between.
+        // CTAP 2.2 section 6: what a stateful command sequence remembers is gone as soon as another
+        // command comes between.
         if command != Command::GetNextAssertion {
             self.session.remaining_assertions = None;
         }
@@ -196,7 +200,8 @@ pub(crate) fn touched(presence: &mut dyn Presence) -> Result<(), StatusCode> {
     }
 }
 
-/// The encoded value of a member of a request's map, exactly as it was sent: it is what the platform authenticated.
+/// The encoded value of a member of a request's map, exactly as it was sent: it is what the
+/// platform authenticated.
 fn sub_command_params(request: &[u8], member: i64) -> &[u8] {
     use keywright_webauthn::cbor::Reader;
     let mut reader = Reader::new(request.get(1..).unwrap_or_default());

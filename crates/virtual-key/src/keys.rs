@@ -26,9 +26,10 @@ use crate::{
 
 /// The keys in a directory, as a [`KeySource`]: `virtual:DIR`.
 ///
-/// Each file is one key and has its serial number as its name; other files are left alone. Asked for another key, an unused one is plugged
-/// in: one that nobody has been served and that holds no credential. When there is none, a new one is made. A key that another process
-/// has plugged in is not there.
+/// Each file is one key and has its serial number as its name; other files are left alone. Asked
+/// for another key, an unused one is plugged in: one that nobody has been served and that holds no
+/// credential. When there is none, a new one is made. A key that another process has plugged in is
+/// not there.
 ///
 /// ```
 /// use keywright_ctap::{KeyRequest, KeySource, NoSignal};

@@ -16,7 +16,8 @@ pub const VIRTUAL_KEY_AAGUID: Aaguid = Aaguid([
 /// How a key is made. What is chosen here is the key's for life, and kept in its file.
 #[derive(Debug, Clone)]
 pub struct KeyOptions {
-    /// Its serial number, which is also its file's name: letters and digits. Eight random digits when absent.
+    /// Its serial number, which is also its file's name: letters and digits. Eight random digits
+    /// when absent.
     pub serial: Option<String>,
     /// Its model.
     pub aaguid: Aaguid,
@@ -44,7 +45,8 @@ impl Default for KeyOptions {
 }
 
 impl KeyOptions {
-    /// The usual key, with the serial number that its file is named after, where a serial number can be such.
+    /// The usual key, with the serial number that its file is named after, where a serial number
+    /// can be such.
     pub fn for_file(path: &Path) -> Self {
         let name = path.file_name().and_then(|name| name.to_str());
         Self {
@@ -58,8 +60,8 @@ impl KeyOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Features {
-    /// It speaks CTAP 2.1. Otherwise it is a `FIDO_2_0` key: no tokens with permissions, no credential management, no configuration, whatever
-    /// else is set here.
+    /// It speaks CTAP 2.1. Otherwise it is a `FIDO_2_0` key: no tokens with permissions, no
+    /// credential management, no configuration, whatever else is set here.
     pub fido_2_1: bool,
     /// Discoverable credentials.
     pub resident_keys: bool,

@@ -80,7 +80,8 @@ impl Session {
         }
     }
 
-    /// `getPublicKey`: the key agreement key of a protocol, which is made when it is first asked for.
+    /// `getPublicKey`: the key agreement key of a protocol, which is made when it is first asked
+    /// for.
     pub(crate) fn public_key(&mut self, protocol: Protocol) -> Result<PublicKey, StatusCode> {
         Ok(self.key_agreement(protocol)?.public_key())
     }
@@ -125,7 +126,8 @@ impl Session {
         Ok(&granted.token)
     }
 
-    /// Checks a `pinUvAuthParam` against the token in use: that it is of this protocol, in time, genuine, and has the permission.
+    /// Checks a `pinUvAuthParam` against the token in use: that it is of this protocol, in time,
+    /// genuine, and has the permission.
     pub(crate) fn authorise(
         &mut self,
         protocol: Option<u64>,

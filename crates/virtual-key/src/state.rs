@@ -117,8 +117,8 @@ impl State {
         })
     }
 
-    /// What is left after `authenticatorReset` (CTAP 2.2 section 6.6): what the factory put in, and a new wrapping key, so that the
-    /// credentials that relying parties keep are dead as well.
+    /// What is left after `authenticatorReset` (CTAP 2.2 section 6.6): what the factory put in, and
+    /// a new wrapping key, so that the credentials that relying parties keep are dead as well.
     pub(crate) fn reset(&self) -> Result<Self> {
         Ok(Self {
             wrapping_key: Secret::random(32)?,

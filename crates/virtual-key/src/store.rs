@@ -1,5 +1,5 @@
-//! The file a key lives in: written whole and renamed into place, so that it is never torn; locked, so that one key is never in two
-//! places.
+//! The file a key lives in: written whole and renamed into place, so that it is never torn; locked,
+//! so that one key is never in two places.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -95,7 +95,8 @@ pub(crate) fn peek(path: &Path) -> Option<State> {
     read(&file, path).ok()
 }
 
-/// Writes the state into a file beside `path`, which nobody but its owner can read, and locks it before it gets its name.
+/// Writes the state into a file beside `path`, which nobody but its owner can read, and locks it
+/// before it gets its name.
 fn write(temporary: &Path, path: &Path, state: &State) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

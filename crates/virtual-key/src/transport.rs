@@ -54,7 +54,8 @@ impl VirtualTransport {
         Self::plug_in(Port::new(key), Duration::ZERO, Faults::default())
     }
 
-    /// Lets a touch take some time, during which the key says that it waits. After 30 seconds it waits no longer.
+    /// Lets a touch take some time, during which the key says that it waits. After 30 seconds it
+    /// waits no longer.
     #[must_use]
     pub fn with_touch_delay(mut self, delay: Duration) -> Self {
         self.touch_delay = delay;
@@ -68,7 +69,8 @@ impl VirtualTransport {
         self
     }
 
-    /// Takes the key out and gives it back; `None` when it is one of a [`VirtualKeys`](crate::VirtualKeys)' directory.
+    /// Takes the key out and gives it back; `None` when it is one of a
+    /// [`VirtualKeys`](crate::VirtualKeys)' directory.
     pub fn unplug(self) -> Option<VirtualKey> {
         let port = Arc::into_inner(self.port)?;
         Some(
@@ -78,7 +80,8 @@ impl VirtualTransport {
         )
     }
 
-    /// Puts the key into `port` (again): its power is new, and all earlier transports to it are dead.
+    /// Puts the key into `port` (again): its power is new, and all earlier transports to it are
+    /// dead.
     pub(crate) fn plug_in(port: Arc<Port>, touch_delay: Duration, faults: Faults) -> Self {
         let insertion = port.insertions.fetch_add(1, Ordering::SeqCst) + 1;
         let identity = {

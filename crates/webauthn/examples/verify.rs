@@ -2,9 +2,10 @@
 //!
 //! `cargo run -p keywright-webauthn --example verify -- [--relaxed] [--roots FILE] FILE…`
 //!
-//! Every supported algorithm and format is allowed; user verification is required where the vector expects it; cross-origin frames are allowed
-//! where the vector says so. Certificates are checked against the file's own root, else against `--roots`, else their trust is unknown.
-//! `--relaxed` does not insist on the rules that published vectors are known to break.
+//! Every supported algorithm and format is allowed; user verification is required where the vector
+//! expects it; cross-origin frames are allowed where the vector says so. Certificates are checked
+//! against the file's own root, else against `--roots`, else their trust is unknown. `--relaxed`
+//! does not insist on the rules that published vectors are known to break.
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 

@@ -4,10 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Authenticator Attestation GUID (WebAuthn Level 3 section 6.5.1): 16 bytes, the same for all keys of one make and model.
+/// Authenticator Attestation GUID (WebAuthn Level 3 section 6.5.1): 16 bytes, the same for all keys
+/// of one make and model.
 ///
-/// Text and JSON use the hyphenated lower-case form of the FIDO metadata service and of Microsoft Graph; the 32-digit
-/// form and upper case are read, too.
+/// Text and JSON use the hyphenated lower-case form of the FIDO metadata service and of Microsoft
+/// Graph; the 32-digit form and upper case are read, too.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Aaguid(pub [u8; 16]);
 
@@ -17,7 +18,8 @@ pub struct Aaguid(pub [u8; 16]);
 pub struct InvalidAaguid(String);
 
 impl Aaguid {
-    /// What an authenticator says that does not tell its model: U2F keys, and keys whose attestation was removed.
+    /// What an authenticator says that does not tell its model: U2F keys, and keys whose
+    /// attestation was removed.
     pub const ZERO: Self = Self([0; 16]);
 
     /// Whether the model is untold.

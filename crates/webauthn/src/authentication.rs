@@ -99,7 +99,8 @@ impl<'a> AuthenticationExpectations<'a> {
     }
 }
 
-/// Verifies an assertion: the steps of section 7.2 from 5 to 22. Storing the new counter (step 24) is the caller's.
+/// Verifies an assertion: the steps of section 7.2 from 5 to 22. Storing the new counter (step 24)
+/// is the caller's.
 ///
 /// # Errors
 /// [`VerificationError`] names the step that refuses, and what it found.
@@ -108,39 +109,43 @@ pub fn verify_authentication(
     credential: &StoredCredential<'_>,
     expected: &AuthenticationExpectations<'_>,
 ) -> Result<VerifiedAuthentication, VerificationError> {
-    // "5. If pkOptions.allowCredentials is not empty, verify that credential.id identifies one of the public key credentials listed
-    // in pkOptions.allowCredentials."
+    // "5. If pkOptions.allowCredentials is not empty, verify that credential.id identifies one of
+    // the public key credentials listed in pkOptions.allowCredentials."
     let allowed = &expected.allow_credentials;
     ensure(
         allowed.is_empty() || allowed.contains(&assertion.credential_id),
         Step::AllowCredentials,
         || Reason::UnexpectedCredential,
     )?;
-    // "6. Identify the user being authenticated and let credentialRecord be the credential record for the credential:"
+    // "6. Identify the user being authenticated and let credentialRecord be the credential record
+    // for the credential:"
     ensure(assertion.credential_id == credential.id, Step::User, || {
         Reason::UnexpectedCredential
     })?;
-    // "If response.userHandle is present, verify that it equals the user handle of the user account."
+    // "If response.userHandle is present, verify that it equals the user handle of the user
+    // account."
     if let (Some(found), Some(stored)) = (assertion.user_handle, credential.user_handle) {
         ensure(found == stored, Step::User, || Reason::UserHandle)?;
     }
-    // "7. Let cData, authData and sig denote the value of response's clientDataJSON, authenticatorData, and signature respectively."
+    // "7. Let cData, authData and sig denote the value of response's clientDataJSON,
+    // authenticatorData, and signature respectively."
     let authenticator_data =
         AuthenticatorDataRef::parse(assertion.authenticator_data).at(Step::Response)?;
     verify_client_data(assertion.client_data_json, expected)?;
     verify_authenticator_data(&authenticator_data, credential, expected)?;
     // "20. Let hash be the result of computing a hash over the cData using SHA-256."
     let hash = digest(&SHA256, assertion.client_data_json);
-    // "21. Using credentialRecord.publicKey, verify that sig is a valid signature over the binary concatenation of authData and
-    // hash."
+    // "21. Using credentialRecord.publicKey, verify that sig is a valid signature over the binary
+    // concatenation of authData and hash."
     let message = [assertion.authenticator_data, hash.as_ref()].concat();
     credential
         .public_key
         .verify(&message, assertion.signature)
         .at(Step::Signature)?;
-    // "22. If authData.signCount is nonzero or credentialRecord.signCount is nonzero, then run the following sub-step: If
-    // authData.signCount is […] less than or equal to credentialRecord.signCount: This is a signal, but not proof, that the
-    // authenticator may be cloned."
+    // "22. If authData.signCount is nonzero or credentialRecord.signCount is nonzero, then run the
+    // following sub-step: If authData.signCount is […] less than or equal to
+    // credentialRecord.signCount: This is a signal, but not proof, that the authenticator may be
+    // cloned."
     let (stored, found) = (credential.sign_count, authenticator_data.sign_count);
     let grew = found > stored || (found == 0 && stored == 0);
     ensure(
@@ -166,8 +171,8 @@ fn verify_client_data(
     expected: &AuthenticationExpectations<'_>,
 ) -> Result<(), VerificationError> {
     // "8. Let JSONtext be the result of running UTF-8 decode on the value of cData."
-    // "9. Let C, the client data claimed as used for the signature, be the result of running an implementation-specific JSON parser
-    // on JSONtext."
+    // "9. Let C, the client data claimed as used for the signature, be the result of running an
+    // implementation-specific JSON parser on JSONtext."
     let c = RawClientData::parse(client_data_json).map_err(|error| {
         let step = if matches!(error, ClientDataError::NotUtf8(_)) {
             Step::ClientDataText
@@ -184,7 +189,8 @@ fn verify_client_data(
         found: c.type_.to_string(),
         expected: GET,
     })?;
-    // "11. Verify that the value of C.challenge equals the base64url encoding of pkOptions.challenge."
+    // "11. Verify that the value of C.challenge equals the base64url encoding of
+    // pkOptions.challenge."
     ensure(
         base64url::is_encoding_of(&c.challenge, expected.challenge),
         Step::Challenge,
@@ -194,16 +200,17 @@ fn verify_client_data(
     ensure(expected.origins.contains(&&*c.origin), Step::Origin, || {
         Reason::Origin(c.origin.to_string())
     })?;
-    // "13. If C.crossOrigin is present and set to true, verify that the Relying Party expects this credential to be used within an
-    // iframe that is not same-origin with its ancestors."
+    // "13. If C.crossOrigin is present and set to true, verify that the Relying Party expects this
+    // credential to be used within an iframe that is not same-origin with its ancestors."
     ensure(
         c.cross_origin != Some(true) || expected.allow_cross_origin,
         Step::CrossOrigin,
         || Reason::CrossOrigin,
     )?;
-    // "14. If C.topOrigin is present: Verify that the Relying Party expects this credential to be used within an iframe that is not
-    // same-origin with its ancestors. Verify that the value of C.topOrigin matches the origin of a page that the Relying Party
-    // expects to be sub-framed within."
+    // "14. If C.topOrigin is present: Verify that the Relying Party expects this credential to be
+    // used within an iframe that is not same-origin with its ancestors. Verify that the value of
+    // C.topOrigin matches the origin of a page that the Relying Party expects to be sub-framed
+    // within."
     if let Some(top_origin) = &c.top_origin {
         ensure(expected.allow_cross_origin, Step::TopOrigin, || {
             Reason::CrossOrigin
@@ -222,7 +229,8 @@ fn verify_authenticator_data(
     expected: &AuthenticationExpectations<'_>,
 ) -> Result<(), VerificationError> {
     let flags = authenticator_data.flags;
-    // "15. Verify that the rpIdHash in authData is the SHA-256 hash of the RP ID expected by the Relying Party."
+    // "15. Verify that the rpIdHash in authData is the SHA-256 hash of the RP ID expected by the
+    // Relying Party."
     let rp_id_hash = digest(&SHA256, expected.rp_id.as_bytes());
     ensure(
         rp_id_hash.as_ref() == authenticator_data.rp_id_hash,
@@ -233,8 +241,8 @@ fn verify_authenticator_data(
     ensure(flags.user_present(), Step::UserPresence, || {
         Reason::UserNotPresent
     })?;
-    // "17. If user verification was determined to be required, verify that the UV bit of the flags in authData is set. Otherwise,
-    // ignore the value of the UV flag."
+    // "17. If user verification was determined to be required, verify that the UV bit of the flags
+    // in authData is set. Otherwise, ignore the value of the UV flag."
     let verified = flags.user_verified() || !expected.require_user_verification;
     ensure(verified, Step::UserVerification, || Reason::UserNotVerified)?;
     // "18. If the BE bit of the flags in authData is not set, verify that the BS bit is not set."
@@ -243,8 +251,8 @@ fn verify_authenticator_data(
         Step::BackupState,
         || Reason::BackupState,
     )?;
-    // "19. […] If credentialRecord.backupEligible is set, verify that currentBe is set. If credentialRecord.backupEligible is not
-    // set, verify that currentBe is not set."
+    // "19. […] If credentialRecord.backupEligible is set, verify that currentBe is set. If
+    // credentialRecord.backupEligible is not set, verify that currentBe is not set."
     let current = flags.backup_eligible();
     let same = credential
         .backup_eligible

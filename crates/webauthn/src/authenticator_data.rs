@@ -157,7 +157,8 @@ impl AuthenticatorData {
         })
     }
 
-    /// Encodes authenticator data. AT and ED follow from what is there, whatever [`flags`](Self::flags) says of them.
+    /// Encodes authenticator data. AT and ED follow from what is there, whatever
+    /// [`flags`](Self::flags) says of them.
     ///
     /// # Errors
     /// [`AuthenticatorDataError::CredentialIdTooLong`].
@@ -266,7 +267,8 @@ fn take<'a, const N: usize>(
     Ok(taken)
 }
 
-/// Section 6.1: "A CBOR map with extension identifiers as keys, and authenticator extension outputs as values."
+/// Section 6.1: "A CBOR map with extension identifiers as keys, and authenticator extension outputs
+/// as values."
 fn take_extensions<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], AuthenticatorDataError> {
     let mut reader = Reader::new(rest);
     let mut map = reader.map()?;

@@ -1,4 +1,5 @@
-//! Base64url (RFC 4648 section 5) as WebAuthn's JSON uses it, with a reader for what the world sends.
+//! Base64url (RFC 4648 section 5) as WebAuthn's JSON uses it, with a reader for what the world
+//! sends.
 
 use std::{fmt, str::FromStr};
 
@@ -10,9 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Bytes that JSON carries as base64url.
 ///
-/// Written without padding (WebAuthn Level 3 section 3, "Base64url Encoding"). Read from either alphabet (`-_` or `+/`), with or without
-/// padding; every other character, a wrong length and stray bits in the last character are refused, so that no two
-/// different texts silently become the same bytes.
+/// Written without padding (WebAuthn Level 3 section 3, "Base64url Encoding"). Read from either
+/// alphabet (`-_` or `+/`), with or without padding; every other character, a wrong length and
+/// stray bits in the last character are refused, so that no two different texts silently become the
+/// same bytes.
 ///
 /// ```
 /// use keywright_webauthn::Base64Url;
@@ -53,8 +55,8 @@ impl FromStr for Base64Url {
     type Err = InvalidBase64Url;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // A text of the standard alphabet has no character of the URL alphabet's own, so one look decides;
-        // a text that mixes both is refused by either engine.
+        // A text of the standard alphabet has no character of the URL alphabet's own, so one look
+        // decides; a text that mixes both is refused by either engine.
         let engine = if text.contains(['+', '/']) {
             &STANDARD
         } else {
@@ -160,7 +162,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        // A mixed alphabet, white space, too much padding, an impossible length, stray bits in the last character.
+        // A mixed alphabet, white space, too much padding, an impossible length, stray bits in the
+        // last character.
         for text in [
             "-/8", "-_8 ", " -_8", "-_8==", "-_8\n", "A", "-_9", "%2B", "é",
         ] {

@@ -1,4 +1,5 @@
-//! The client data: what the client was asked for, by whom and where (WebAuthn Level 3 section 5.8.1).
+//! The client data: what the client was asked for, by whom and where (WebAuthn Level 3 section
+//! 5.8.1).
 
 use std::borrow::Cow;
 
@@ -15,7 +16,8 @@ pub struct CollectedClientData {
     pub challenge: Base64Url,
     /// The origin of the request.
     pub origin: String,
-    /// Whether the request came from a frame that is not same-origin with its ancestors; absent in old clients.
+    /// Whether the request came from a frame that is not same-origin with its ancestors; absent in
+    /// old clients.
     pub cross_origin: Option<bool>,
     /// The origin of the top-level page; only there when `cross_origin` is true.
     pub top_origin: Option<String>,
@@ -83,8 +85,8 @@ impl CollectedClientData {
         Self::at_origin(ClientDataType::Get, challenge, origin)
     }
 
-    /// Serialises to `clientDataJSON` by the specification's own algorithm (section 5.8.1.1), byte for byte, so that the limited
-    /// verification algorithm (section 5.8.1.2) accepts it.
+    /// Serialises to `clientDataJSON` by the specification's own algorithm (section 5.8.1.1), byte
+    /// for byte, so that the limited verification algorithm (section 5.8.1.2) accepts it.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         // "Let result be an empty byte string."
@@ -100,13 +102,15 @@ impl CollectedClientData {
         append_ccd_string(&mut result, &self.origin);
         // "Append 0x2c2263726f73734f726967696e223a (,"crossOrigin":) to result."
         result.push_str(",\"crossOrigin\":");
-        // "If crossOrigin is not present, or is false: append 0x66616c7365 (false) to result. Otherwise: append 0x74727565 (true)."
+        // "If crossOrigin is not present, or is false: append 0x66616c7365 (false) to result.
+        // Otherwise: append 0x74727565 (true)."
         result.push_str(if self.cross_origin == Some(true) {
             "true"
         } else {
             "false"
         });
-        // "If topOrigin is present: append 0x2c22746f704f726967696e223a (,"topOrigin":) to result, append CCDToString(topOrigin)."
+        // "If topOrigin is present: append 0x2c22746f704f726967696e223a (,"topOrigin":) to result,
+        // append CCDToString(topOrigin)."
         if let Some(top_origin) = &self.top_origin {
             result.push_str(",\"topOrigin\":");
             append_ccd_string(&mut result, top_origin);
@@ -116,8 +120,8 @@ impl CollectedClientData {
         result.into_bytes()
     }
 
-    /// Parses `clientDataJSON`. A byte order mark is tolerated, as by the specification's "UTF-8 decode"; unknown members are
-    /// ignored, as they have to be.
+    /// Parses `clientDataJSON`. A byte order mark is tolerated, as by the specification's "UTF-8
+    /// decode"; unknown members are ignored, as they have to be.
     ///
     /// # Errors
     /// [`ClientDataError`]: no UTF-8, no JSON, a member missing, there twice or of the wrong type.
@@ -178,14 +182,15 @@ fn append_ccd_string(encoded: &mut String, object: &str) {
     // "For each code point in ToString(object), if the code point is:"
     for character in object.chars() {
         match character {
-            // "in the set {U+0020, U+0021, U+0023-U+005B, U+005D-U+10FFFF}: append the UTF-8 encoding of that code point to encoded."
+            // "in the set {U+0020, U+0021, U+0023-U+005B, U+005D-U+10FFFF}: append the UTF-8
+            // encoding of that code point to encoded."
             ' ' | '!' | '#'..='[' | ']'..='\u{10ffff}' => encoded.push(character),
             // "set to U+0022: append 0x5c22 to encoded."
             '"' => encoded.push_str("\\\""),
             // "set to U+005C: append 0x5c5c to encoded."
             '\\' => encoded.push_str("\\\\"),
-            // "otherwise: append 0x5c75 to encoded, followed by four, lower-case hex digits that, when interpreted as a base-16
-            // number, represent that code point."
+            // "otherwise: append 0x5c75 to encoded, followed by four, lower-case hex digits that,
+            // when interpreted as a base-16 number, represent that code point."
             control => encoded.push_str(&format!("\\u{:04x}", u32::from(control))),
         }
     }

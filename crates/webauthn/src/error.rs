@@ -7,7 +7,8 @@ use crate::{
     attestation::{AttestationObjectError, CertificateError},
 };
 
-/// A refusal of [`verify_registration`](crate::verify_registration) or [`verify_authentication`](crate::verify_authentication).
+/// A refusal of [`verify_registration`](crate::verify_registration) or
+/// [`verify_authentication`](crate::verify_authentication).
 #[derive(Debug, thiserror::Error)]
 #[error("{step}: {reason}")]
 pub struct VerificationError {

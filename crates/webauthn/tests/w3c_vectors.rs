@@ -1,6 +1,12 @@
-//! The published test vectors of WebAuthn Level 3, and what becomes of them when something in them is changed.
+//! The published test vectors of WebAuthn Level 3, and what becomes of them when something in them
+//! is changed.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
 
 use keywright_webauthn::{
     AttestationObject, AttestationStep, AttestationType, AuthenticationStep, RegistrationStep,

@@ -1,4 +1,5 @@
-//! The attestation of virtual keys: a test CA of their own, which nobody should trust outside of rehearsals.
+//! The attestation of virtual keys: a test CA of their own, which nobody should trust outside of
+//! rehearsals.
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -17,9 +18,11 @@ use crate::{
     secret::Secret,
 };
 
-/// The root certificate, in DER, to which the attestation of every virtual key leads: "Keywright Virtual Key Test CA".
+/// The root certificate, in DER, to which the attestation of every virtual key leads: "Keywright
+/// Virtual Key Test CA".
 ///
-/// Its private key is public, too, being in the source of this crate: never make it a trust anchor of anything real.
+/// Its private key is public, too, being in the source of this crate: never make it a trust anchor
+/// of anything real.
 pub const ATTESTATION_ROOT: &[u8] = include_bytes!("test-ca.der");
 
 /// A key's attestation key and its certificates.
@@ -54,7 +57,8 @@ impl Attestation {
         })
     }
 
-    /// A packed attestation statement (WebAuthn Level 3 section 8.2) over authenticator data and client data hash.
+    /// A packed attestation statement (WebAuthn Level 3 section 8.2) over authenticator data and
+    /// client data hash.
     pub(crate) fn attest(&self, signed_data: &[u8], enterprise: bool) -> Result<Value, StatusCode> {
         let key =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, self.private_key.expose())
@@ -111,8 +115,9 @@ fn leaf_params(aaguid: Aaguid, device: Option<&str>) -> Result<CertificateParams
         .custom_extensions
         .push(octet_string_extension(ID_FIDO_GEN_CE_AAGUID, &aaguid.0));
     if let Some(device) = device {
-        // Section 8.2.2: "The Extension OID 1.3.6.1.4.1.45724.1.1.2 (id-fido-gen-ce-sernum) MUST additionally be present in packed
-        // attestations for enterprise use. […] a unique octet string value per device against a particular AAGUID."
+        // Section 8.2.2: "The Extension OID 1.3.6.1.4.1.45724.1.1.2 (id-fido-gen-ce-sernum) MUST
+        // additionally be present in packed attestations for enterprise use. […] a unique octet
+        // string value per device against a particular AAGUID."
         params.custom_extensions.push(octet_string_extension(
             ID_FIDO_GEN_CE_SERNUM,
             device.as_bytes(),

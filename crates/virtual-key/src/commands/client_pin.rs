@@ -60,17 +60,18 @@ impl VirtualKey {
         if self.state.pin.is_some() {
             return Err(StatusCode::PinAuthInvalid);
         }
-        // "The authenticator calls decapsulate on the provided platform key-agreement key to obtain the shared secret. If an
-        // error results, it returns CTAP1_ERR_INVALID_PARAMETER."
+        // "The authenticator calls decapsulate on the provided platform key-agreement key to obtain
+        // the shared secret. If an error results, it returns CTAP1_ERR_INVALID_PARAMETER."
         let secret = self.session.decapsulate(protocol, platform_key)?;
-        // "The authenticator calls verify(shared secret, newPinEnc, pinUvAuthParam). If an error results, it returns
-        // CTAP2_ERR_PIN_AUTH_INVALID."
+        // "The authenticator calls verify(shared secret, newPinEnc, pinUvAuthParam). If an error
+        // results, it returns CTAP2_ERR_PIN_AUTH_INVALID."
         secret
             .verify(new_pin_enc, param)
             .map_err(|_| StatusCode::PinAuthInvalid)?;
         let new_pin = self.new_pin(&secret, new_pin_enc)?;
-        // "Authenticator remembers newPin length internally as PINCodePointLength. Authenticator stores LEFT(SHA-256(newPin), 16)
-        // internally as CurrentStoredPIN, sets the pinRetries counter to maximum count, and returns CTAP2_OK."
+        // "Authenticator remembers newPin length internally as PINCodePointLength. Authenticator
+        // stores LEFT(SHA-256(newPin), 16) internally as CurrentStoredPIN, sets the pinRetries
+        // counter to maximum count, and returns CTAP2_OK."
         self.update(|state| {
             state.pin = Some(new_pin);
             state.pin_retries = MAX_PIN_RETRIES;
@@ -89,16 +90,17 @@ impl VirtualKey {
         // "If the pinRetries counter is 0, return CTAP2_ERR_PIN_BLOCKED error."
         self.refuse_blocked_pin()?;
         let secret = self.session.decapsulate(protocol, platform_key)?;
-        // "The authenticator calls verify(shared secret, newPinEnc || pinHashEnc, pinUvAuthParam). If an error results, it returns
-        // CTAP2_ERR_PIN_AUTH_INVALID."
+        // "The authenticator calls verify(shared secret, newPinEnc || pinHashEnc, pinUvAuthParam).
+        // If an error results, it returns CTAP2_ERR_PIN_AUTH_INVALID."
         let authenticated = [new_pin_enc.as_slice(), pin_hash_enc].concat();
         secret
             .verify(&authenticated, param)
             .map_err(|_| StatusCode::PinAuthInvalid)?;
         self.check_pin(&secret, pin_hash_enc)?;
         let new_pin = self.new_pin(&secret, new_pin_enc)?;
-        // "If the forcePINChange member of the authenticatorGetInfo response is true and LEFT(SHA-256(newPin), 16) is equal to
-        // CurrentStoredPIN, the authenticator returns CTAP2_ERR_PIN_POLICY_VIOLATION."
+        // "If the forcePINChange member of the authenticatorGetInfo response is true and
+        // LEFT(SHA-256(newPin), 16) is equal to CurrentStoredPIN, the authenticator returns
+        // CTAP2_ERR_PIN_POLICY_VIOLATION."
         let unchanged = self
             .state
             .pin
@@ -111,8 +113,8 @@ impl VirtualKey {
             state.pin = Some(new_pin);
             state.force_pin_change = false;
         })?;
-        // "The authenticator calls resetPinUvAuthToken() for all pinUvAuthProtocols supported by this authenticator (i.e. all
-        // existing pinUvAuthTokens are invalidated)."
+        // "The authenticator calls resetPinUvAuthToken() for all pinUvAuthProtocols supported by
+        // this authenticator (i.e. all existing pinUvAuthTokens are invalidated)."
         self.session.reset_token();
         Ok(message::empty())
     }
@@ -121,7 +123,8 @@ impl VirtualKey {
     fn get_pin_token(&mut self, request: &Request) -> Result<Vec<u8>, StatusCode> {
         let platform_key = required(&request.key_agreement)?;
         let pin_hash_enc = required(&request.pin_hash_enc)?;
-        // "If the authenticator receives a permissions or rpId parameter, it returns CTAP1_ERR_INVALID_PARAMETER."
+        // "If the authenticator receives a permissions or rpId parameter, it returns
+        // CTAP1_ERR_INVALID_PARAMETER."
         if request.permissions.is_some() || request.rp_id.is_some() {
             return Err(StatusCode::InvalidParameter);
         }
@@ -134,7 +137,8 @@ impl VirtualKey {
         if self.state.force_pin_change {
             return Err(StatusCode::PinInvalid);
         }
-        // "The authenticator assigns the default permissions for pinUvAuthToken": mc and ga, bound to a relying party at first use.
+        // "The authenticator assigns the default permissions for pinUvAuthToken": mc and ga, bound
+        // to a relying party at first use.
         let permissions = if self.state.features.fido_2_1 {
             Permissions::MAKE_CREDENTIAL | Permissions::GET_ASSERTION
         } else {
@@ -149,7 +153,8 @@ impl VirtualKey {
         let pin_hash_enc = required(&request.pin_hash_enc)?;
         let permissions = *required(&request.permissions)?;
         let protocol = self.protocol(request)?;
-        // "If pinUvAuthProtocol is not supported, or the permissions parameter is 0, return CTAP1_ERR_INVALID_PARAMETER."
+        // "If pinUvAuthProtocol is not supported, or the permissions parameter is 0, return
+        // CTAP1_ERR_INVALID_PARAMETER."
         if permissions.0 == 0 {
             return Err(StatusCode::InvalidParameter);
         }
@@ -180,7 +185,8 @@ impl VirtualKey {
         self.refuse_blocked_pin()?;
         let secret = self.session.decapsulate(protocol, platform_key)?;
         self.check_pin(&secret, pin_hash_enc)?;
-        // "If the value of the forcePINChange member is true … return CTAP2_ERR_PIN_POLICY_VIOLATION."
+        // "If the value of the forcePINChange member is true … return
+        // CTAP2_ERR_PIN_POLICY_VIOLATION."
         if self.state.force_pin_change {
             return Err(StatusCode::PinPolicyViolation);
         }
@@ -205,13 +211,13 @@ impl VirtualKey {
         }))
     }
 
-    /// The part that the subcommands that take the current PIN have in common: the counter goes down first, in the file, so that
-    /// pulling the key at the right moment gains no attempt.
+    /// The part that the subcommands that take the current PIN have in common: the counter goes
+    /// down first, in the file, so that pulling the key at the right moment gains no attempt.
     fn check_pin(&mut self, secret: &SharedSecret, pin_hash_enc: &[u8]) -> Result<(), StatusCode> {
         // "The authenticator decrements the pinRetries counter by 1."
         self.update(|state| state.pin_retries = state.pin_retries.saturating_sub(1))?;
-        // "The authenticator decrypts pinHashEnc using decrypt(shared secret, pinHashEnc) and verifies against its internal
-        // stored CurrentStoredPIN."
+        // "The authenticator decrypts pinHashEnc using decrypt(shared secret, pinHashEnc) and
+        // verifies against its internal stored CurrentStoredPIN."
         let right = match (secret.decrypt(pin_hash_enc), &self.state.pin) {
             (Ok(hash), Some(pin)) => bool::from(hash.as_slice().ct_eq(pin.hash.expose())),
             _ => false,
@@ -221,7 +227,8 @@ impl VirtualKey {
             self.session.wrong_pins = 0;
             return self.update(|state| state.pin_retries = MAX_PIN_RETRIES);
         }
-        // "If an error results, or a mismatch is detected, the authenticator performs the following operations: Calls regenerate."
+        // "If an error results, or a mismatch is detected, the authenticator performs the following
+        // operations: Calls regenerate."
         self.session.regenerate(secret.protocol());
         self.session.wrong_pins = self.session.wrong_pins.saturating_add(1);
         Err(if self.state.pin_retries == 0 {
@@ -235,8 +242,9 @@ impl VirtualKey {
 
     /// Decrypts and checks a new PIN.
     fn new_pin(&self, secret: &SharedSecret, new_pin_enc: &[u8]) -> Result<StoredPin, StatusCode> {
-        // "The authenticator calls decrypt(shared secret, newPinEnc) to produce paddedNewPin. If an error results, it returns
-        // CTAP2_ERR_PIN_AUTH_INVALID. If paddedNewPin is NOT 64 bytes long, it returns CTAP1_ERR_INVALID_PARAMETER."
+        // "The authenticator calls decrypt(shared secret, newPinEnc) to produce paddedNewPin. If an
+        // error results, it returns CTAP2_ERR_PIN_AUTH_INVALID. If paddedNewPin is NOT 64 bytes
+        // long, it returns CTAP1_ERR_INVALID_PARAMETER."
         let padded = secret
             .decrypt(new_pin_enc)
             .map_err(|_| StatusCode::PinAuthInvalid)?;
@@ -249,8 +257,9 @@ impl VirtualKey {
             .rposition(|byte| *byte != 0)
             .map_or(0, |last| last + 1);
         let new_pin = padded.get(..length).unwrap_or_default();
-        // "The authenticator checks the length of newPin against the current minimum PIN length, returning
-        // CTAP2_ERR_PIN_POLICY_VIOLATION if it is too short." And the longest PIN has 63 bytes.
+        // "The authenticator checks the length of newPin against the current minimum PIN length,
+        // returning CTAP2_ERR_PIN_POLICY_VIOLATION if it is too short." And the longest PIN has 63
+        // bytes.
         let code_points = std::str::from_utf8(new_pin)
             .map_err(|_| StatusCode::PinPolicyViolation)?
             .chars()

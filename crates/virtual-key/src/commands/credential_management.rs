@@ -73,7 +73,8 @@ impl VirtualKey {
             .collect();
         rps.sort_unstable();
         rps.dedup();
-        // "If no discoverable credentials exist on this authenticator, … return CTAP2_ERR_NO_CREDENTIALS."
+        // "If no discoverable credentials exist on this authenticator, … return
+        // CTAP2_ERR_NO_CREDENTIALS."
         if rps.is_empty() {
             return Err(StatusCode::NoCredentials);
         }
@@ -118,8 +119,8 @@ impl VirtualKey {
         // "If … mandatory parameters are missing, … CTAP2_ERR_MISSING_PARAMETER."
         let wanted = wanted.ok_or(StatusCode::MissingParameter)?;
         let token = self.authorise_management(request, raw_params)?;
-        // "If the pinUvAuthToken has a permissions RP ID associated and it does not match the rpIDHash …
-        // CTAP2_ERR_PIN_AUTH_INVALID."
+        // "If the pinUvAuthToken has a permissions RP ID associated and it does not match the
+        // rpIDHash … CTAP2_ERR_PIN_AUTH_INVALID."
         if token
             .rp_id()
             .is_some_and(|bound| rp_id_hash(bound) != wanted)
@@ -182,8 +183,9 @@ impl VirtualKey {
         if user_id != user.id {
             return Err(StatusCode::InvalidParameter);
         }
-        // "Replace the matching credential's name, displayName with the passed-in user details. If a field is not present in the
-        // passed-in user details, or it is present and empty, remove it."
+        // "Replace the matching credential's name, displayName with the passed-in user details. If
+        // a field is not present in the passed-in user details, or it is present and empty, remove
+        // it."
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         self.update(|state| {
             if let Some(credential) = state
@@ -198,8 +200,8 @@ impl VirtualKey {
         Ok(message::empty())
     }
 
-    /// Authorisation of what concerns the credentials of all relying parties: "If the pinUvAuthToken has a permissions RP ID
-    /// associated, return CTAP2_ERR_PIN_AUTH_INVALID."
+    /// Authorisation of what concerns the credentials of all relying parties: "If the
+    /// pinUvAuthToken has a permissions RP ID associated, return CTAP2_ERR_PIN_AUTH_INVALID."
     fn authorise_for_all(
         &mut self,
         request: &Request,
@@ -261,7 +263,8 @@ impl VirtualKey {
     }
 }
 
-/// "If pinUvAuthParam is missing from the input map, end the operation by returning CTAP2_ERR_PUAT_REQUIRED."
+/// "If pinUvAuthParam is missing from the input map, end the operation by returning
+/// CTAP2_ERR_PUAT_REQUIRED."
 fn require_param(request: &Request) -> Result<&[u8], StatusCode> {
     request
         .pin_uv_auth_param

@@ -1,4 +1,5 @@
-//! CTAP 2.2 section 6.2 `authenticatorGetAssertion` and section 6.3 `authenticatorGetNextAssertion`.
+//! CTAP 2.2 section 6.2 `authenticatorGetAssertion` and section 6.3
+//! `authenticatorGetNextAssertion`.
 
 use std::{
     sync::Arc,
@@ -25,7 +26,8 @@ use crate::{
     session::{AssertionContext, HmacSecretSalts, RemainingAssertions, checked_protocol},
 };
 
-/// Section 6.3: "If timer since the last call to authenticatorGetAssertion/authenticatorGetNextAssertion is greater than 30 seconds".
+/// Section 6.3: "If timer since the last call to
+/// authenticatorGetAssertion/authenticatorGetNextAssertion is greater than 30 seconds".
 const NEXT_ASSERTION_WITHIN: Duration = Duration::from_secs(30);
 
 impl VirtualKey {
@@ -45,15 +47,16 @@ impl VirtualKey {
         if request.options.rk.is_some() {
             return Err(StatusCode::UnsupportedOption);
         }
-        // "If the uv option is true and the authenticator does not support a built-in user verification method, …
-        // CTAP2_ERR_INVALID_OPTION."
+        // "If the uv option is true and the authenticator does not support a built-in user
+        // verification method, … CTAP2_ERR_INVALID_OPTION."
         if request.options.uv == Some(true) && request.pin_uv_auth_param.is_none() {
             return Err(StatusCode::InvalidOption);
         }
         let wants_touch = request.options.up.unwrap_or(true);
         let verified = self.verify_user_for_assertion(request, wants_touch)?;
         let mut credentials = self.applicable_credentials(request, verified)?;
-        // Section 12.7: "If up is set to false, authenticator returns CTAP2_ERR_UNSUPPORTED_OPTION."
+        // Section 12.7: "If up is set to false, authenticator returns
+        // CTAP2_ERR_UNSUPPORTED_OPTION."
         let hmac_secret = match &request.extensions.hmac_secret {
             Some(_) if !wants_touch => return Err(StatusCode::UnsupportedOption),
             Some(input) => Some(Arc::new(self.hmac_secret_salts(input)?)),
@@ -74,15 +77,16 @@ impl VirtualKey {
         if !request.allow_list.is_empty() {
             credentials.truncate(1);
         }
-        // "Order the credentials in the applicable credentials list by the time when they were created in reverse order."
+        // "Order the credentials in the applicable credentials list by the time when they were
+        // created in reverse order."
         let first = if credentials.is_empty() {
             None
         } else {
             Some(credentials.remove(0))
         };
         let first = first.ok_or(StatusCode::NoCredentials)?;
-        // "If … numberOfCredentials is more than one": the user's names tell the accounts apart, and are told after user
-        // verification only.
+        // "If … numberOfCredentials is more than one": the user's names tell the accounts apart,
+        // and are told after user verification only.
         let several = !credentials.is_empty();
         let total = several.then_some(credentials.len() as u64 + 1);
         let answer = self.assert(&first, &context, several, total)?;
@@ -98,9 +102,10 @@ impl VirtualKey {
     }
 
     pub(crate) fn get_next_assertion(&mut self) -> Result<Vec<u8>, StatusCode> {
-        // "If authenticator does not remember any authenticatorGetAssertion parameters, return CTAP2_ERR_NOT_ALLOWED." "If the
-        // credentialCounter is equal to or greater than numberOfCredentials, return CTAP2_ERR_NOT_ALLOWED." "If timer … is
-        // greater than 30 seconds, discard the current … state and return CTAP2_ERR_NOT_ALLOWED."
+        // "If authenticator does not remember any authenticatorGetAssertion parameters, return
+        // CTAP2_ERR_NOT_ALLOWED." "If the credentialCounter is equal to or greater than
+        // numberOfCredentials, return CTAP2_ERR_NOT_ALLOWED." "If timer … is greater than 30
+        // seconds, discard the current … state and return CTAP2_ERR_NOT_ALLOWED."
         let mut remaining = self
             .session
             .remaining_assertions
@@ -123,8 +128,8 @@ impl VirtualKey {
         wants_touch: bool,
     ) -> Result<bool, StatusCode> {
         let Some(param) = &request.pin_uv_auth_param else {
-            // "If the alwaysUv option ID is present and true and the up option is present and true: … return
-            // CTAP2_ERR_PUAT_REQUIRED."
+            // "If the alwaysUv option ID is present and true and the up option is present and true:
+            // … return CTAP2_ERR_PUAT_REQUIRED."
             return if self.state.always_uv && wants_touch {
                 Err(StatusCode::PuatRequired)
             } else {
@@ -148,7 +153,8 @@ impl VirtualKey {
         }
     }
 
-    /// "Locate all credentials that are eligible for retrieval under the specified criteria", newest first.
+    /// "Locate all credentials that are eligible for retrieval under the specified criteria",
+    /// newest first.
     fn applicable_credentials(
         &self,
         request: &Request,
@@ -174,10 +180,11 @@ impl VirtualKey {
                 .collect()
         };
         credentials.retain(|credential| match credential.cred_protect {
-            // "If credential protection … is userVerificationRequired and the "uv" bit is false in the response, remove."
+            // "If credential protection … is userVerificationRequired and the "uv" bit is false in
+            // the response, remove."
             3 => verified,
-            // "… is userVerificationOptionalWithCredentialIDList and there is no allowList passed by the client and the "uv" bit is
-            // false in the response, remove."
+            // "… is userVerificationOptionalWithCredentialIDList and there is no allowList passed
+            // by the client and the "uv" bit is false in the response, remove."
             2 => verified || by_id,
             _ => true,
         });
@@ -199,8 +206,8 @@ impl VirtualKey {
             given => checked_protocol(given)?,
         };
         let secret = self.session.decapsulate(protocol, &input.key_agreement)?;
-        // "The authenticator calls verify(shared secret, saltEnc, saltAuth). If an error results, it returns
-        // CTAP2_ERR_PIN_AUTH_INVALID."
+        // "The authenticator calls verify(shared secret, saltEnc, saltAuth). If an error results,
+        // it returns CTAP2_ERR_PIN_AUTH_INVALID."
         secret
             .verify(&input.salt_enc, &input.salt_auth)
             .map_err(|_| StatusCode::PinAuthInvalid)?;
@@ -242,8 +249,9 @@ impl VirtualKey {
         .map_err(|_| StatusCode::Unspecified)?;
         let signed_data = [auth_data.as_slice(), &context.client_data_hash].concat();
         let user = credential.user.as_ref().map(|user| {
-            // "User identifiable information (name, DisplayName, icon) inside the publicKeyCredentialUserEntity MUST NOT be
-            // returned if user verification is not done by the authenticator", and is of use among several accounts only.
+            // "User identifiable information (name, DisplayName, icon) inside the
+            // publicKeyCredentialUserEntity MUST NOT be returned if user verification is not done
+            // by the authenticator", and is of use among several accounts only.
             if several && context.user_verified {
                 user.clone()
             } else {
@@ -264,7 +272,8 @@ impl VirtualKey {
     }
 }
 
-/// Section 12.7: "output1: HMAC-SHA-256(CredRandom, salt1), output2: HMAC-SHA-256(CredRandom, salt2)", encrypted.
+/// Section 12.7: "output1: HMAC-SHA-256(CredRandom, salt1), output2: HMAC-SHA-256(CredRandom,
+/// salt2)", encrypted.
 fn hmac_secret_output(
     credential: &Usable,
     context: &AssertionContext,
@@ -272,7 +281,8 @@ fn hmac_secret_output(
     let (Some(salts), Some(secrets)) = (&context.hmac_secret, &credential.hmac_secret) else {
         return Ok(None);
     };
-    // "If uv bit is set to 1 in the response, let CredRandom be CredRandomWithUV. Else, CredRandomWithoutUV."
+    // "If uv bit is set to 1 in the response, let CredRandom be CredRandomWithUV. Else,
+    // CredRandomWithoutUV."
     let cred_random = if context.user_verified {
         &secrets.with_uv
     } else {

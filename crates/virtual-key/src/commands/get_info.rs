@@ -80,7 +80,8 @@ impl VirtualKey {
         ];
         if features.fido_2_1 {
             options.push(("pinUvAuthToken", true));
-            // Section 6.4: "If the alwaysUv option ID is present and true, makeCredUvNotRqd MUST be false."
+            // Section 6.4: "If the alwaysUv option ID is present and true, makeCredUvNotRqd MUST be
+            // false."
             options.push(("makeCredUvNotRqd", !state.always_uv));
         }
         if features.credential_management() {

@@ -32,11 +32,12 @@ impl VirtualKey {
         request: &Request,
         presence: &mut dyn Presence,
     ) -> Result<Vec<u8>, StatusCode> {
-        // "1. If authenticator supports clientPin features and the platform sends a zero length pinUvAuthParam" it asks which key
-        // the user means.
+        // "1. If authenticator supports clientPin features and the platform sends a zero length
+        // pinUvAuthParam" it asks which key the user means.
         self.answer_selection_by_empty_param(request.pin_uv_auth_param.as_deref(), presence)?;
-        // "2. If the pinUvAuthParam parameter is present: If the pinUvAuthProtocol parameter's value is not supported, return
-        // CTAP1_ERR_INVALID_PARAMETER error. If it is absent, return CTAP2_ERR_MISSING_PARAMETER error."
+        // "2. If the pinUvAuthParam parameter is present: If the pinUvAuthProtocol parameter's
+        // value is not supported, return CTAP1_ERR_INVALID_PARAMETER error. If it is absent, return
+        // CTAP2_ERR_MISSING_PARAMETER error."
         if request.pin_uv_auth_param.is_some() {
             checked_protocol(request.pin_uv_auth_protocol)?;
         }
@@ -50,7 +51,8 @@ impl VirtualKey {
         self.refuse_excluded(request, &rp_id_hash, verified, presence)?;
         // "14. If the up option is set to true: … wait for user presence."
         touched(presence)?;
-        // "… Call clearUserPresentFlag(), clearUserVerifiedFlag(), and clearPinUvAuthTokenPermissionsExceptLbw()."
+        // "… Call clearUserPresentFlag(), clearUserVerifiedFlag(), and
+        // clearPinUvAuthTokenPermissionsExceptLbw()."
         self.session.spend_token();
 
         let extensions = self.process_extensions(request)?;
@@ -95,8 +97,8 @@ impl VirtualKey {
         }))
     }
 
-    /// The legacy way of selecting a key: "wait for user presence … If the authenticator's PIN is set, return CTAP2_ERR_PIN_INVALID,
-    /// otherwise CTAP2_ERR_PIN_NOT_SET."
+    /// The legacy way of selecting a key: "wait for user presence … If the authenticator's PIN is
+    /// set, return CTAP2_ERR_PIN_INVALID, otherwise CTAP2_ERR_PIN_NOT_SET."
     pub(super) fn answer_selection_by_empty_param(
         &self,
         param: Option<&[u8]>,
@@ -113,20 +115,22 @@ impl VirtualKey {
         })
     }
 
-    /// "5. If the options parameter is present, process all option keys and values present in the parameter." Tells whether the
-    /// credential has to be discoverable.
+    /// "5. If the options parameter is present, process all option keys and values present in the
+    /// parameter." Tells whether the credential has to be discoverable.
     fn check_make_options(&self, request: &Request) -> Result<bool, StatusCode> {
-        // "If the pinUvAuthParam is present, let the "uv" option key be treated as being present with the value false." "If the uv
-        // option is true and the authenticator does not support a built-in user verification method, … return
-        // CTAP2_ERR_INVALID_OPTION."
+        // "If the pinUvAuthParam is present, let the "uv" option key be treated as being present
+        // with the value false." "If the uv option is true and the authenticator does not support a
+        // built-in user verification method, … return CTAP2_ERR_INVALID_OPTION."
         if request.options.uv == Some(true) && request.pin_uv_auth_param.is_none() {
             return Err(StatusCode::InvalidOption);
         }
-        // "If the up option is present and false, end the operation by returning CTAP2_ERR_INVALID_OPTION."
+        // "If the up option is present and false, end the operation by returning
+        // CTAP2_ERR_INVALID_OPTION."
         if request.options.up == Some(false) {
             return Err(StatusCode::InvalidOption);
         }
-        // "If the rk option is present and true, and the authenticator does not support it, return CTAP2_ERR_UNSUPPORTED_OPTION."
+        // "If the rk option is present and true, and the authenticator does not support it, return
+        // CTAP2_ERR_UNSUPPORTED_OPTION."
         let resident = request.options.rk == Some(true);
         if resident && !self.state.features.resident_keys {
             return Err(StatusCode::UnsupportedOption);
@@ -134,23 +138,26 @@ impl VirtualKey {
         Ok(resident)
     }
 
-    /// "9. If the enterpriseAttestation parameter is present": tells whether an enterprise attestation is due.
+    /// "9. If the enterpriseAttestation parameter is present": tells whether an enterprise
+    /// attestation is due.
     fn check_enterprise_attestation(&self, request: &Request) -> Result<bool, StatusCode> {
         let Some(level) = request.enterprise_attestation else {
             return Ok(false);
         };
-        // "If the authenticator is not enterprise attestation capable, or the authenticator is enterprise attestation capable but
-        // enterprise attestation is disabled, then end the operation by returning CTAP1_ERR_INVALID_PARAMETER."
+        // "If the authenticator is not enterprise attestation capable, or the authenticator is
+        // enterprise attestation capable but enterprise attestation is disabled, then end the
+        // operation by returning CTAP1_ERR_INVALID_PARAMETER."
         if !self.state.features.enterprise_attestation() || !self.state.enterprise_attestation {
             return Err(StatusCode::InvalidParameter);
         }
         match level {
-            // Vendor-facilitated: for relying parties that the vendor has put into the key. There are none in this one, and then the
-            // attestation is the usual one.
+            // Vendor-facilitated: for relying parties that the vendor has put into the key. There
+            // are none in this one, and then the attestation is the usual one.
             1 => Ok(false),
             // Platform-managed.
             2 => Ok(true),
-            // "If the value of the enterpriseAttestation parameter is not 1 or 2, then … return CTAP2_ERR_INVALID_OPTION."
+            // "If the value of the enterpriseAttestation parameter is not 1 or 2, then … return
+            // CTAP2_ERR_INVALID_OPTION."
             _ => Err(StatusCode::InvalidOption),
         }
     }
@@ -162,11 +169,13 @@ impl VirtualKey {
         resident: bool,
     ) -> Result<bool, StatusCode> {
         let Some(param) = &request.pin_uv_auth_param else {
-            // "If the alwaysUv option ID is present and true, … let the makeCredUvNotRqd option ID be treated as false": without a PIN to
-            // verify with, there is nothing to be had from this key.
+            // "If the alwaysUv option ID is present and true, … let the makeCredUvNotRqd option ID
+            // be treated as false": without a PIN to verify with, there is nothing to be had from
+            // this key.
             let always = self.state.always_uv;
-            // "If the makeCredUvNotRqd option ID is present and true: … the authenticator is protected by some form of user
-            // verification, … the rk option is true: return CTAP2_ERR_PUAT_REQUIRED". A CTAP 2.0 key wants it for every credential.
+            // "If the makeCredUvNotRqd option ID is present and true: … the authenticator is
+            // protected by some form of user verification, … the rk option is true: return
+            // CTAP2_ERR_PUAT_REQUIRED". A CTAP 2.0 key wants it for every credential.
             let needed = resident || !self.state.features.fido_2_1;
             return if always || (self.state.pin.is_some() && needed) {
                 Err(StatusCode::PuatRequired)
@@ -177,9 +186,10 @@ impl VirtualKey {
         if self.state.pin.is_none() {
             return Err(StatusCode::PinNotSet);
         }
-        // "Call verify(pinUvAuthToken, clientDataHash, pinUvAuthParam). If the verification returns error, … return
-        // CTAP2_ERR_PIN_AUTH_INVALID. Verify that the pinUvAuthToken has the mc permission. If the pinUvAuthToken has a permissions
-        // RP ID associated: If the permissions RP ID does not match the rp.id in this request, … CTAP2_ERR_PIN_AUTH_INVALID."
+        // "Call verify(pinUvAuthToken, clientDataHash, pinUvAuthParam). If the verification returns
+        // error, … return CTAP2_ERR_PIN_AUTH_INVALID. Verify that the pinUvAuthToken has the mc
+        // permission. If the pinUvAuthToken has a permissions RP ID associated: If the permissions
+        // RP ID does not match the rp.id in this request, … CTAP2_ERR_PIN_AUTH_INVALID."
         let token = self.session.authorise(
             request.pin_uv_auth_protocol,
             &request.client_data_hash,
@@ -187,8 +197,8 @@ impl VirtualKey {
             Permissions::MAKE_CREDENTIAL,
         )?;
         token.bind(&request.rp.id)?;
-        // "Let userVerifiedFlagValue be the result of calling getUserVerifiedFlagValue(). If userVerifiedFlagValue is false then …
-        // return CTAP2_ERR_PIN_AUTH_INVALID."
+        // "Let userVerifiedFlagValue be the result of calling getUserVerifiedFlagValue(). If
+        // userVerifiedFlagValue is false then … return CTAP2_ERR_PIN_AUTH_INVALID."
         if token.user_verified() {
             Ok(true)
         } else {
@@ -207,7 +217,8 @@ impl VirtualKey {
         if request.exclude_list.len() > MAX_CREDENTIALS_IN_LIST {
             return Err(StatusCode::LimitExceeded);
         }
-        // "… if the credential's credProtect value is not userVerificationRequired, or it is and the user is verified"
+        // "… if the credential's credProtect value is not userVerificationRequired, or it is and
+        // the user is verified"
         let excluded = request
             .exclude_list
             .iter()
@@ -217,7 +228,8 @@ impl VirtualKey {
         if !excluded {
             return Ok(());
         }
-        // "… wait for user presence … terminate this procedure and return error code CTAP2_ERR_CREDENTIAL_EXCLUDED."
+        // "… wait for user presence … terminate this procedure and return error code
+        // CTAP2_ERR_CREDENTIAL_EXCLUDED."
         touched(presence)?;
         self.session.spend_token();
         Err(StatusCode::CredentialExcluded)
@@ -254,8 +266,9 @@ impl VirtualKey {
         if hmac_secret {
             outputs.push(("hmac-secret".into(), Value::from(true)));
         }
-        // Section 12.5: "… if the RP ID is present in the authenticator's list of minPinLengthRPIDs, … the current minimum PIN
-        // length. Otherwise the authenticator ignores the extension."
+        // Section 12.5: "… if the RP ID is present in the authenticator's list of
+        // minPinLengthRPIDs, … the current minimum PIN length. Otherwise the authenticator ignores
+        // the extension."
         let may_know = self.state.min_pin_length_rp_ids.contains(&request.rp.id);
         if inputs.min_pin_length == Some(true) && features.set_min_pin_length() && may_know {
             outputs.push((
@@ -288,12 +301,13 @@ impl VirtualKey {
             None
         };
         let mut next = self.state.clone();
-        // "If a credential for the same rp.id and account ID already exists on the authenticator, overwrite that credential."
+        // "If a credential for the same rp.id and account ID already exists on the authenticator,
+        // overwrite that credential."
         next.credentials.retain(|credential| {
             credential.rp_id != request.rp.id || credential.user_id.as_bytes() != request.user.id
         });
-        // "If the authenticator does not have enough internal storage to persist the new credential, return
-        // CTAP2_ERR_KEY_STORE_FULL."
+        // "If the authenticator does not have enough internal storage to persist the new
+        // credential, return CTAP2_ERR_KEY_STORE_FULL."
         if next.remaining_credentials() == 0 {
             return Err(StatusCode::KeyStoreFull);
         }
@@ -331,8 +345,8 @@ fn choose_algorithm(request: &Request) -> Result<CoseAlgorithm, StatusCode> {
 }
 
 fn check_sizes(request: &Request) -> Result<(), StatusCode> {
-    // Section 6.1: "clientDataHash: Hash of the ClientData", which is SHA-256. WebAuthn Level 3 section 5.4.3: a user handle is "an
-    // opaque byte sequence with a maximum size of 64 bytes".
+    // Section 6.1: "clientDataHash: Hash of the ClientData", which is SHA-256. WebAuthn Level 3
+    // section 5.4.3: a user handle is "an opaque byte sequence with a maximum size of 64 bytes".
     let fits = request.client_data_hash.len() == 32
         && request.user.id.len() <= 64
         && !request.rp.id.is_empty();

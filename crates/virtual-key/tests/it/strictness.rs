@@ -94,7 +94,8 @@ fn extensions_out_of_order_are_refused() {
         status(&mut key, &Request::MakeCredential(request).encode()),
         StatusCode::Success
     );
-    // The same with the two names swapped, which a writer that sorts by bytes alone would not notice.
+    // The same with the two names swapped, which a writer that sorts by bytes alone would not
+    // notice.
     members.retain(|(key, _)| *key != Value::from(6));
     let encoded = cbor::to_canonical_vec(&Value::Map(members));
     let extensions = b"\x06\xa2\x6bhmac-secret\xf5\x6bcredProtect\x01";

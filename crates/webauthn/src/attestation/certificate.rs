@@ -222,7 +222,8 @@ impl<'a> Certificate<'a> {
     /// "Subject field MUST be set to:"
     fn check_subject(&self) -> Result<(), CertificateError> {
         let subject = self.parsed.subject();
-        // "Subject-C: ISO 3166 code specifying the country where the Authenticator vendor is incorporated (PrintableString)"
+        // "Subject-C: ISO 3166 code specifying the country where the Authenticator vendor is
+        // incorporated (PrintableString)"
         let mut country = subject
             .iter_country()
             .filter_map(|value| value.as_str().ok());

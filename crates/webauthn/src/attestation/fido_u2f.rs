@@ -19,8 +19,8 @@ impl AttestationFormat for FidoU2f {
     }
 
     fn verify<'a>(&self, input: &StatementInput<'a>) -> Result<Attested<'a>, VerificationError> {
-        // "1. Verify that attStmt is valid CBOR conforming to the syntax defined above and perform CBOR decoding on it to extract
-        // the contained fields."
+        // "1. Verify that attStmt is valid CBOR conforming to the syntax defined above and perform
+        // CBOR decoding on it to extract the contained fields."
         let statement = Statement::read(input.att_stmt)?;
         // "2. Check that x5c has exactly one element and let attCert be that element."
         let [att_cert] = statement.x5c.as_slice() else {
@@ -29,14 +29,16 @@ impl AttestationFormat for FidoU2f {
                 format_args!("has {} certificates instead of one", statement.x5c.len()),
             ));
         };
-        // "Let certificate public key be the public key conveyed by attCert. If certificate public key is not an Elliptic Curve
-        // (EC) public key over the P-256 curve, terminate this algorithm and return an appropriate error."
+        // "Let certificate public key be the public key conveyed by attCert. If certificate public
+        // key is not an Elliptic Curve (EC) public key over the P-256 curve, terminate this
+        // algorithm and return an appropriate error."
         let att_cert = Certificate::parse(att_cert).at(CERTIFICATE)?;
         att_cert.check_p256().at(CERTIFICATE)?;
-        // "3. Extract the claimed rpIdHash from authenticatorData, and the claimed credentialId and credentialPublicKey from
-        // authenticatorData.attestedCredentialData."
+        // "3. Extract the claimed rpIdHash from authenticatorData, and the claimed credentialId and
+        // credentialPublicKey from authenticatorData.attestedCredentialData."
         let credential = input.credential;
-        // CTAP 2.2 section 10.2: the attested credential data of a U2F key has an AAGUID of 16 zero bytes.
+        // CTAP 2.2 section 10.2: the attested credential data of a U2F key has an AAGUID of 16 zero
+        // bytes.
         ensure(
             credential.aaguid.is_zero() || input.relaxations.u2f_aaguid,
             AAGUID,
@@ -47,8 +49,10 @@ impl AttestationFormat for FidoU2f {
                 ))
             },
         )?;
-        // "4. Convert the COSE_KEY formatted credentialPublicKey […] to Raw ANSI X9.62 public key format."
-        // "If size differs or "-2" key is not found, terminate this algorithm and return an appropriate error."
+        // "4. Convert the COSE_KEY formatted credentialPublicKey […] to Raw ANSI X9.62 public key
+        // format."
+        // "If size differs or "-2" key is not found, terminate this algorithm and return an
+        // appropriate error."
         let CoseKeyParameters::Ec2 { x, y, .. } = credential.credential_public_key.parameters()
         else {
             return Err(malformed(
@@ -59,7 +63,8 @@ impl AttestationFormat for FidoU2f {
         ensure(x.len() == 32 && y.len() == 32, PUBLIC_KEY, || {
             Reason::Statement("is of a credential that has no P-256 key".to_owned())
         })?;
-        // "5. Let verificationData be the concatenation of (0x00 || rpIdHash || clientDataHash || credentialId || publicKeyU2F)"
+        // "5. Let verificationData be the concatenation of (0x00 || rpIdHash || clientDataHash ||
+        // credentialId || publicKeyU2F)"
         let verification_data = [
             &[0x00],
             &input.authenticator_data.rp_id_hash[..],
@@ -70,8 +75,8 @@ impl AttestationFormat for FidoU2f {
             y,
         ]
         .concat();
-        // "6. Verify the sig using verificationData and the certificate public key per section 4.1.4 of [SEC1] with SHA-256 as
-        // the hash function used in step two."
+        // "6. Verify the sig using verificationData and the certificate public key per section
+        // 4.1.4 of [SEC1] with SHA-256 as the hash function used in step two."
         let key = VerificationKey::Spki(att_cert.public_key_info());
         verify(
             CoseAlgorithm::ES256,
@@ -80,8 +85,8 @@ impl AttestationFormat for FidoU2f {
             statement.sig,
         )
         .at(SIGNATURE)?;
-        // "8. If successful, return implementation-specific values representing attestation type Basic, AttCA or uncertainty, and
-        // attestation trust path x5c."
+        // "8. If successful, return implementation-specific values representing attestation type
+        // Basic, AttCA or uncertainty, and attestation trust path x5c."
         Ok(Attested {
             attestation_type: AttestationType::Basic,
             trust_path: statement.x5c,

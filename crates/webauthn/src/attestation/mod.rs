@@ -1,4 +1,5 @@
-//! Attestation (WebAuthn Level 3 sections 6.5 and 8): the object, and one module per attestation statement format.
+//! Attestation (WebAuthn Level 3 sections 6.5 and 8): the object, and one module per attestation
+//! statement format.
 
 mod certificate;
 mod fido_u2f;
@@ -28,7 +29,8 @@ pub enum AttestationType {
     None,
     /// Possession of the credential private key (`Self`).
     SelfAttestation,
-    /// The model: the attestation key is shared by many authenticators. Also what cannot be told from [`AttCa`](Self::AttCa).
+    /// The model: the attestation key is shared by many authenticators. Also what cannot be told
+    /// from [`AttCa`](Self::AttCa).
     Basic,
     /// The model, through a privacy CA that knows the single authenticator.
     AttCa,
@@ -60,7 +62,8 @@ pub enum Trust {
     NotApplicable,
 }
 
-/// An attestation statement format (section 8). A new one is a file with a type that implements this, and an entry in [`FORMATS`].
+/// An attestation statement format (section 8). A new one is a file with a type that implements
+/// this, and an entry in [`FORMATS`].
 pub(crate) trait AttestationFormat: Sync {
     /// The identifier, as `fmt` has it.
     fn identifier(&self) -> &'static str;
@@ -69,7 +72,8 @@ pub(crate) trait AttestationFormat: Sync {
     fn verify<'a>(&self, input: &StatementInput<'a>) -> Result<Attested<'a>, VerificationError>;
 }
 
-/// What a verification procedure works on (section 6.5.2: "given attStmt, authenticatorData and clientDataHash").
+/// What a verification procedure works on (section 6.5.2: "given attStmt, authenticatorData and
+/// clientDataHash").
 pub(crate) struct StatementInput<'a> {
     /// The encoded `attStmt`, a canonical map.
     pub(crate) att_stmt: &'a [u8],

@@ -18,7 +18,8 @@ impl AttestationFormat for None {
         if !map.is_empty() {
             return Err(malformed(SYNTAX, "is not an empty map"));
         }
-        // "Return implementation-specific values representing attestation type None and an empty attestation trust path."
+        // "Return implementation-specific values representing attestation type None and an empty
+        // attestation trust path."
         Ok(Attested {
             attestation_type: AttestationType::None,
             trust_path: Vec::new(),

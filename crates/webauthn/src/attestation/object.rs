@@ -31,7 +31,8 @@ pub enum AttestationObjectError {
 }
 
 impl AttestationObject {
-    /// Makes the object that a client builds from an authenticator's answer (CTAP 2.2 section 6.1.2).
+    /// Makes the object that a client builds from an authenticator's answer (CTAP 2.2 section
+    /// 6.1.2).
     #[must_use]
     pub fn from_ctap(
         fmt: impl Into<String>,

@@ -19,8 +19,8 @@ impl AttestationFormat for Packed {
     }
 
     fn verify<'a>(&self, input: &StatementInput<'a>) -> Result<Attested<'a>, VerificationError> {
-        // "Verify that attStmt is valid CBOR conforming to the syntax defined above and perform CBOR decoding on it to extract
-        // the contained fields."
+        // "Verify that attStmt is valid CBOR conforming to the syntax defined above and perform
+        // CBOR decoding on it to extract the contained fields."
         let statement = Statement::read(input.att_stmt)?;
         match statement.x5c {
             // "If x5c is present:"
@@ -41,8 +41,9 @@ fn verify_certified<'a>(
         .first()
         .ok_or_else(|| malformed(SYNTAX, "has an empty x5c"))?;
     let leaf = Certificate::parse(leaf).at(CERTIFICATE)?;
-    // "Verify that sig is a valid signature over the concatenation of authenticatorData and clientDataHash using the
-    // attestation public key in attestnCert with the algorithm specified in alg."
+    // "Verify that sig is a valid signature over the concatenation of authenticatorData and
+    // clientDataHash using the attestation public key in attestnCert with the algorithm specified
+    // in alg."
     verify(
         alg,
         &VerificationKey::Spki(leaf.public_key_info()),
@@ -50,13 +51,15 @@ fn verify_certified<'a>(
         sig,
     )
     .at(CERTIFIED_SIGNATURE)?;
-    // "Verify that attestnCert meets the requirements in § 8.2.1 Certificate Requirements for Packed Attestation Statements."
+    // "Verify that attestnCert meets the requirements in § 8.2.1 Certificate Requirements for
+    // Packed Attestation Statements."
     leaf.check_packed_requirements().at(CERTIFICATE)?;
-    // "If attestnCert contains an extension with OID 1.3.6.1.4.1.45724.1.1.4 (id-fido-gen-ce-aaguid) verify that the value
-    // of this extension matches the aaguid in authenticatorData."
+    // "If attestnCert contains an extension with OID 1.3.6.1.4.1.45724.1.1.4
+    // (id-fido-gen-ce-aaguid) verify that the value of this extension matches the aaguid in
+    // authenticatorData."
     leaf.check_aaguid(input.credential.aaguid).at(AAGUID)?;
-    // "If successful, return implementation-specific values representing attestation type Basic, AttCA or uncertainty, and
-    // attestation trust path x5c."
+    // "If successful, return implementation-specific values representing attestation type Basic,
+    // AttCA or uncertainty, and attestation trust path x5c."
     Ok(Attested {
         attestation_type: AttestationType::Basic,
         trust_path: x5c,
@@ -76,11 +79,11 @@ fn verify_self<'a>(
             key.algorithm()
         ))
     })?;
-    // "Verify that sig is a valid signature over the concatenation of authenticatorData and clientDataHash using the credential
-    // public key with alg."
+    // "Verify that sig is a valid signature over the concatenation of authenticatorData and
+    // clientDataHash using the credential public key with alg."
     key.verify(&input.signed_data(), sig).at(SELF_SIGNATURE)?;
-    // "If successful, return implementation-specific values representing attestation type Self and an empty attestation
-    // trust path."
+    // "If successful, return implementation-specific values representing attestation type Self and
+    // an empty attestation trust path."
     Ok(Attested {
         attestation_type: AttestationType::SelfAttestation,
         trust_path: Vec::new(),

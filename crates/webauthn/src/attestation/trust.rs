@@ -1,5 +1,6 @@
-//! Whether attestation certificates lead to a trust anchor (WebAuthn Level 3 section 7.1 step 24; the checks of RFC 5280 section 6.1
-//! that attestation chains need: order, signatures, validity, CA marks, path lengths, unknown critical extensions).
+//! Whether attestation certificates lead to a trust anchor (WebAuthn Level 3 section 7.1 step 24;
+//! the checks of RFC 5280 section 6.1 that attestation chains need: order, signatures, validity, CA
+//! marks, path lengths, unknown critical extensions).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,8 +8,8 @@ use x509_parser::{extensions::ParsedExtension, time::ASN1Time};
 
 use super::certificate::{Certificate, CertificateError};
 
-/// Follows the certificates `trust_path`, leaf first, to one of `anchors` (DER). `None` as the error means that the path is sound but
-/// leads to none of them.
+/// Follows the certificates `trust_path`, leaf first, to one of `anchors` (DER). `None` as the
+/// error means that the path is sound but leads to none of them.
 pub(crate) fn assess(
     trust_path: &[&[u8]],
     anchors: &[Vec<u8>],
@@ -22,7 +23,8 @@ pub(crate) fn assess(
         if let Some(below) = &below {
             below.check_issuer(&certificate)?;
         }
-        // "… or is itself an acceptable certificate (i.e., it and the root certificate obtained in Step 22 may be the same)."
+        // "… or is itself an acceptable certificate (i.e., it and the root certificate obtained in
+        // Step 22 may be the same)."
         if anchors.iter().any(|anchor| anchor == der)
             || is_issued_by_anchor(&certificate, anchors, depth, now)?
         {
@@ -41,7 +43,8 @@ fn is_issued_by_anchor(
 ) -> Result<bool, CertificateError> {
     let mut refused = None;
     for anchor in anchors {
-        // An anchor that cannot be read is no certificate's issuer; it is not this certificate's fault.
+        // An anchor that cannot be read is no certificate's issuer; it is not this certificate's
+        // fault.
         let Ok(anchor) = Certificate::parse(anchor) else {
             continue;
         };

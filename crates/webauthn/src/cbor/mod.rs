@@ -1,8 +1,11 @@
-//! CBOR as CTAP2 and WebAuthn restrict it (RFC 8949; "CTAP2 canonical CBOR encoding form", CTAP 2.2 section 8).
+//! CBOR as CTAP2 and WebAuthn restrict it (RFC 8949; "CTAP2 canonical CBOR encoding form", CTAP 2.2
+//! section 8).
 //!
-//! [`Reader`] walks over borrowed bytes and allocates nothing; [`from_canonical_slice`], [`from_lenient_slice`] and [`to_canonical_vec`] convert
-//! from and to [`Value`].
+//! [`Reader`] walks over borrowed bytes and allocates nothing; [`from_canonical_slice`],
+//! [`from_lenient_slice`] and [`to_canonical_vec`] convert from and to [`Value`].
 
+mod kind;
+mod map;
 mod reader;
 mod value;
 mod writer;
@@ -11,13 +14,15 @@ mod writer;
 mod tests;
 
 pub use ciborium::Value;
-pub use reader::{Kind, MapReader, Reader};
+pub use kind::Kind;
+pub use map::MapReader;
+pub use reader::Reader;
 pub use value::{from_canonical_slice, from_lenient_slice};
 pub(crate) use writer::write_head;
 pub use writer::{to_canonical_vec, write_canonical};
 
-/// How deep arrays and maps may nest. CTAP2 allows four levels in a message; attestation statements that contain others
-/// (`compound`) need a few more.
+/// How deep arrays and maps may nest. CTAP2 allows four levels in a message; attestation statements
+/// that contain others (`compound`) need a few more.
 pub const MAX_DEPTH: usize = 16;
 
 /// How long a document may be, in bytes.

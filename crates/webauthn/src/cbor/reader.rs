@@ -1,11 +1,9 @@
 //! The canonical reader: a cursor over borrowed bytes.
 
-use std::{cmp::Ordering, fmt};
+use super::{CborError, CborErrorKind, Kind, MAX_DEPTH, MAX_LENGTH, MapReader};
 
-use super::{CborError, CborErrorKind, MAX_DEPTH, MAX_LENGTH, writer::canonical_key_order};
-
-/// A cursor over a CTAP2-canonical document. Whatever it hands out is borrowed from the document; whatever it passes over has been
-/// checked.
+/// A cursor over a CTAP2-canonical document. Whatever it hands out is borrowed from the document;
+/// whatever it passes over has been checked.
 ///
 /// ```
 /// use keywright_webauthn::cbor::Reader;
@@ -25,52 +23,6 @@ use super::{CborError, CborErrorKind, MAX_DEPTH, MAX_LENGTH, writer::canonical_k
 pub struct Reader<'a> {
     input: &'a [u8],
     offset: usize,
-}
-
-/// The types a CBOR item can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// Major type 0: a number from 0.
-    Unsigned,
-    /// Major type 1: a negative number.
-    Negative,
-    /// Major type 2: bytes.
-    Bytes,
-    /// Major type 3: UTF-8 text.
-    Text,
-    /// Major type 4: an array.
-    Array,
-    /// Major type 5: a map.
-    Map,
-    /// Major type 6: a tag.
-    Tag,
-    /// `true` or `false`.
-    Bool,
-    /// `null`.
-    Null,
-    /// A floating-point number.
-    Float,
-    /// Any other simple value.
-    Simple,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unsigned => "unsigned integer",
-            Self::Negative => "negative integer",
-            Self::Bytes => "byte string",
-            Self::Text => "text string",
-            Self::Array => "array",
-            Self::Map => "map",
-            Self::Tag => "tag",
-            Self::Bool => "boolean",
-            Self::Null => "null",
-            Self::Float => "floating-point number",
-            Self::Simple => "simple value",
-        })
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -163,7 +115,8 @@ impl<'a> Reader<'a> {
     /// Reads a text string.
     ///
     /// # Errors
-    /// Another type, an encoding that is not canonical, a document that ends too early, or text that is not UTF-8.
+    /// Another type, an encoding that is not canonical, a document that ends too early, or text
+    /// that is not UTF-8.
     pub fn text(&mut self) -> Result<&'a str, CborError> {
         self.expect(Kind::Text)?;
         let length = self.head()?.1;
@@ -194,7 +147,8 @@ impl<'a> Reader<'a> {
         self.plausible_count(count, 1, start)
     }
 
-    /// Enters a map. The keys are then read through the [`MapReader`], the values through this reader.
+    /// Enters a map. The keys are then read through the [`MapReader`], the values through this
+    /// reader.
     ///
     /// # Errors
     /// Another type, an encoding that is not canonical, or more entries than bytes.
@@ -203,14 +157,11 @@ impl<'a> Reader<'a> {
         let start = self.offset;
         let count = self.head()?.1;
         let remaining = self.plausible_count(count, 2, start)?;
-        Ok(MapReader {
-            count: remaining,
-            remaining,
-            previous: None,
-        })
+        Ok(MapReader::new(remaining))
     }
 
-    /// Passes over one item, whatever it is, and gives its encoding. Everything in it has been checked.
+    /// Passes over one item, whatever it is, and gives its encoding. Everything in it has been
+    /// checked.
     ///
     /// # Errors
     /// Anything that is not canonical.
@@ -255,7 +206,7 @@ impl<'a> Reader<'a> {
         self.head().map(drop)
     }
 
-    fn skip_nested(&mut self, depth: usize) -> Result<&'a [u8], CborError> {
+    pub(super) fn skip_nested(&mut self, depth: usize) -> Result<&'a [u8], CborError> {
         let start = self.offset;
         if depth > MAX_DEPTH {
             return Err(self.error(CborErrorKind::TooDeep));
@@ -362,95 +313,6 @@ impl<'a> Reader<'a> {
                 kind: CborErrorKind::Truncated,
                 offset,
             })
-    }
-}
-
-/// The keys of a map, in their order. After each key, its value must be read (or skipped) through the [`Reader`].
-#[derive(Clone, Debug)]
-pub struct MapReader<'a> {
-    count: usize,
-    remaining: usize,
-    previous: Option<&'a [u8]>,
-}
-
-impl<'a> MapReader<'a> {
-    /// How many entries the map has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether the map has no entries.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The next key's encoding, or `None` behind the last entry.
-    ///
-    /// # Errors
-    /// A key that is not canonical, not in order, or there twice.
-    pub fn next_key(&mut self, reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, CborError> {
-        self.next_key_nested(reader, 0)
-    }
-
-    /// The next key, which must be text.
-    ///
-    /// # Errors
-    /// As [`next_key`](Self::next_key); a key of another type.
-    pub fn next_text_key(&mut self, reader: &mut Reader<'a>) -> Result<Option<&'a str>, CborError> {
-        let start = reader.clone();
-        if self.remaining > 0 {
-            reader.expect(Kind::Text)?;
-        }
-        match self.next_key(reader)? {
-            Some(_) => start.clone().text().map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The next key, which must be an integer.
-    ///
-    /// # Errors
-    /// As [`next_key`](Self::next_key); a key of another type.
-    pub fn next_integer_key(&mut self, reader: &mut Reader<'a>) -> Result<Option<i64>, CborError> {
-        let start = reader.clone();
-        match self.next_key(reader)? {
-            Some(_) => start.clone().integer().map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_key_nested(
-        &mut self,
-        reader: &mut Reader<'a>,
-        depth: usize,
-    ) -> Result<Option<&'a [u8]>, CborError> {
-        let Some(remaining) = self.remaining.checked_sub(1) else {
-            return Ok(None);
-        };
-        let offset = reader.offset;
-        let key = reader.skip_nested(depth)?;
-        if let Some(previous) = self.previous {
-            match canonical_key_order(previous, key) {
-                Ordering::Less => {}
-                Ordering::Equal => {
-                    return Err(CborError {
-                        kind: CborErrorKind::DuplicateKey,
-                        offset,
-                    });
-                }
-                Ordering::Greater => {
-                    return Err(CborError {
-                        kind: CborErrorKind::UnsortedKeys,
-                        offset,
-                    });
-                }
-            }
-        }
-        self.previous = Some(key);
-        self.remaining = remaining;
-        Ok(Some(key))
     }
 }
 

@@ -4,7 +4,8 @@ use ciborium::Value;
 
 use super::{CborError, CborErrorKind, Kind, MAX_DEPTH, MAX_LENGTH, Reader, to_canonical_vec};
 
-/// Decodes a document that must be in CTAP2 canonical form, complete and without anything behind it.
+/// Decodes a document that must be in CTAP2 canonical form, complete and without anything behind
+/// it.
 ///
 /// # Errors
 /// [`CborError`] says what is wrong and at which byte.
@@ -15,8 +16,9 @@ pub fn from_canonical_slice(document: &[u8]) -> Result<Value, CborError> {
     Ok(value)
 }
 
-/// Decodes a document that an authenticator sent: numbers may be longer than they need to be, keys unsorted, lengths indefinite and tags
-/// present. Duplicate keys, bytes behind the item, and more than [`MAX_DEPTH`] levels or [`MAX_LENGTH`] bytes are refused.
+/// Decodes a document that an authenticator sent: numbers may be longer than they need to be, keys
+/// unsorted, lengths indefinite and tags present. Duplicate keys, bytes behind the item, and more
+/// than [`MAX_DEPTH`] levels or [`MAX_LENGTH`] bytes are refused.
 ///
 /// # Errors
 /// [`CborError`] says what is wrong and, where that is known, at which byte.
@@ -73,7 +75,8 @@ fn read_value(reader: &mut Reader<'_>, depth: usize) -> Result<Value, CborError>
         Kind::Unsigned => Value::from(reader.unsigned()?),
         Kind::Negative => {
             let encoded = reader.skip()?;
-            // The head is checked; the argument is the rest of it (or its low five bits), at most eight bytes.
+            // The head is checked; the argument is the rest of it (or its low five bits), at most
+            // eight bytes.
             let argument = match encoded {
                 [initial] => i128::from(initial & 0x1f),
                 [_, argument @ ..] => argument
@@ -146,5 +149,6 @@ fn refuse_duplicate_keys(value: &Value) -> Result<(), CborError> {
     }
 }
 
-/// The most entries for which memory is reserved at once: an item can be one byte in the document and 32 in memory.
+/// The most entries for which memory is reserved at once: an item can be one byte in the document
+/// and 32 in memory.
 const RESERVE: usize = 64;

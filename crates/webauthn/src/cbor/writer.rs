@@ -2,10 +2,11 @@
 
 use ciborium::Value;
 
-/// Encodes a value in CTAP2 canonical form: shortest numbers and lengths, definite lengths, map keys in canonical order (whatever
-/// their order in the value).
+/// Encodes a value in CTAP2 canonical form: shortest numbers and lengths, definite lengths, map
+/// keys in canonical order (whatever their order in the value).
 ///
-/// The form has no tags and no duplicate keys; a value that has them is written with them, and refused by every reader.
+/// The form has no tags and no duplicate keys; a value that has them is written with them, and
+/// refused by every reader.
 #[must_use]
 pub fn to_canonical_vec(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
@@ -58,7 +59,8 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
         Value::Bool(false) => out.push(0xf4),
         Value::Bool(true) => out.push(0xf5),
         Value::Null => out.push(0xf6),
-        // CTAP2 leaves the representation of floating-point numbers alone; the shortest exact one is ciborium's.
+        // CTAP2 leaves the representation of floating-point numbers alone; the shortest exact one
+        // is ciborium's.
         other => {
             // Writing into a vector cannot fail.
             let _ = ciborium::into_writer(other, &mut *out);
@@ -69,12 +71,14 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
 /// CTAP 2.2 section 8: "The keys in every map must be sorted lowest value to highest."
 pub(super) fn canonical_key_order(left: &[u8], right: &[u8]) -> std::cmp::Ordering {
     let major_type = |key: &[u8]| key.first().map(|byte| byte >> 5);
-    // "If the major types are different, the one with the lower value in numerical order sorts earlier."
+    // "If the major types are different, the one with the lower value in numerical order sorts
+    // earlier."
     major_type(left)
         .cmp(&major_type(right))
         // "If two keys have different lengths, the shorter one sorts earlier;"
         .then(left.len().cmp(&right.len()))
-        // "If two keys have the same length, the one with the lower value in (byte-wise) lexical order sorts earlier."
+        // "If two keys have the same length, the one with the lower value in (byte-wise) lexical
+        // order sorts earlier."
         .then_with(|| left.cmp(right))
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A `COSEAlgorithmIdentifier` (WebAuthn Level 3 section 5.8.5): a number of the IANA COSE algorithms registry.
+/// A `COSEAlgorithmIdentifier` (WebAuthn Level 3 section 5.8.5): a number of the IANA COSE
+/// algorithms registry.
 ///
-/// Any number can be represented; [`is_supported`](Self::is_supported) tells which of them this crate can verify.
+/// Any number can be represented; [`is_supported`](Self::is_supported) tells which of them this
+/// crate can verify.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CoseAlgorithm(pub i64);

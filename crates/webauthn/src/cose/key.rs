@@ -2,10 +2,15 @@
 
 use std::{fmt, ops::Range};
 
-use super::{CoseAlgorithm, SignatureError, VerificationKey, is_on_curve, verify};
-use crate::cbor::{CborError, CborErrorKind, Kind, Reader, write_head};
+use super::{
+    CoseAlgorithm, SignatureError, VerificationKey, is_on_curve,
+    layout::{ALG, CRV, E, KTY, Layout, Members, N, X, Y, curve_of},
+    verify,
+};
+use crate::cbor::{CborError, CborErrorKind, write_head};
 
-/// A credential public key in COSE form (WebAuthn Level 3 section 6.5.1.1), with the encoding it came in.
+/// A credential public key in COSE form (WebAuthn Level 3 section 6.5.1.1), with the encoding it
+/// came in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CoseKey {
     encoded: Vec<u8>,
@@ -95,29 +100,10 @@ pub enum CoseKeyError {
     /// Its coordinates are no point of its curve.
     #[error("the COSE key is not a point of its curve")]
     NotOnCurve,
-    /// It has a member that it must not have (WebAuthn Level 3 section 6.5.1: no optional parameters).
+    /// It has a member that it must not have (WebAuthn Level 3 section 6.5.1: no optional
+    /// parameters).
     #[error("the COSE key has the superfluous member {0}")]
     Superfluous(i64),
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Layout {
-    Ec2 {
-        curve: i64,
-        x: Range<usize>,
-        y: Range<usize>,
-    },
-    Okp {
-        curve: i64,
-        x: Range<usize>,
-    },
-    Rsa {
-        n: Range<usize>,
-        e: Range<usize>,
-    },
-    Akp {
-        public: Range<usize>,
-    },
 }
 
 impl CoseKey {
@@ -160,7 +146,8 @@ impl CoseKey {
     /// An elliptic-curve key.
     ///
     /// # Errors
-    /// Coordinates that do not have the length of the algorithm's curve, or an algorithm of another kind of key.
+    /// Coordinates that do not have the length of the algorithm's curve, or an algorithm of another
+    /// kind of key.
     pub fn ec2(algorithm: CoseAlgorithm, x: &[u8], y: &[u8]) -> Result<Self, CoseKeyError> {
         let curve = curve_of(algorithm).ok_or(CoseKeyError::Mismatch {
             algorithm,
@@ -243,8 +230,8 @@ impl CoseKey {
         }
     }
 
-    /// Checks that an elliptic-curve key is a point of its curve. Reading a key does not: it costs as much as a good part of a
-    /// verification, which checks it anyway.
+    /// Checks that an elliptic-curve key is a point of its curve. Reading a key does not: it costs
+    /// as much as a good part of a verification, which checks it anyway.
     ///
     /// # Errors
     /// [`CoseKeyError::NotOnCurve`].
@@ -256,8 +243,8 @@ impl CoseKey {
         }
     }
 
-    /// Verifies a signature that was made with this key and its algorithm, in the form WebAuthn uses (section 6.5.5: ECDSA
-    /// signatures are DER).
+    /// Verifies a signature that was made with this key and its algorithm, in the form WebAuthn
+    /// uses (section 6.5.5: ECDSA signatures are DER).
     ///
     /// # Errors
     /// [`SignatureError`]: the signature is not valid, or the algorithm is not supported.
@@ -280,174 +267,17 @@ impl fmt::Debug for CoseKey {
     }
 }
 
-/// The members of a COSE key, as places in its encoding.
-#[derive(Default)]
-struct Members {
-    key_type: Option<i64>,
-    algorithm: Option<i64>,
-    curve: Option<i64>,
-    minus_1: Option<Range<usize>>,
-    minus_2: Option<Range<usize>>,
-    minus_3: Option<Range<usize>>,
-    end: usize,
-}
-
-impl Members {
-    fn read(bytes: &[u8]) -> Result<Self, CoseKeyError> {
-        let mut members = Self::default();
-        let mut reader = Reader::new(bytes);
-        let mut map = reader.map()?;
-        while let Some(label) = map.next_integer_key(&mut reader)? {
-            match label {
-                KTY => members.key_type = Some(reader.integer()?),
-                ALG => members.algorithm = Some(reader.integer()?),
-                // A curve, or the modulus of an RSA key.
-                CRV if reader.kind()? != Kind::Bytes => members.curve = Some(reader.integer()?),
-                CRV => members.minus_1 = Some(byte_range(&mut reader)?),
-                X => members.minus_2 = Some(byte_range(&mut reader)?),
-                Y => members.minus_3 = Some(byte_range(&mut reader)?),
-                // WebAuthn Level 3 section 6.5.1: "The COSE_Key-encoded credential public key MUST contain the "alg"
-                // parameter and MUST NOT contain any other OPTIONAL parameters."
-                other => return Err(CoseKeyError::Superfluous(other)),
-            }
-        }
-        members.end = reader.offset();
-        Ok(members)
-    }
-
-    fn layout(&self) -> Result<Layout, CoseKeyError> {
-        let present =
-            |member: &Option<Range<usize>>, name| member.clone().ok_or(CoseKeyError::Missing(name));
-        let curve = self.curve.ok_or(CoseKeyError::Missing("crv (-1)"));
-        match self.key_type.ok_or(CoseKeyError::Missing("kty (1)"))? {
-            1 => Ok(Layout::Okp {
-                curve: curve?,
-                x: present(&self.minus_2, "x (-2)")?,
-            }),
-            2 => Ok(Layout::Ec2 {
-                curve: curve?,
-                x: present(&self.minus_2, "x (-2)")?,
-                y: present(&self.minus_3, "y (-3)")?,
-            }),
-            3 => Ok(Layout::Rsa {
-                n: present(&self.minus_1, "n (-1)")?,
-                e: present(&self.minus_2, "e (-2)")?,
-            }),
-            7 => Ok(Layout::Akp {
-                public: present(&self.minus_1, "pub (-1)")?,
-            }),
-            other => Err(CoseKeyError::UnknownKeyType(other)),
-        }
-    }
-}
-
-impl Layout {
-    fn key_type(&self) -> CoseKeyType {
+impl CoseKeyType {
+    /// The `kty` value.
+    #[must_use]
+    pub fn identifier(self) -> i64 {
         match self {
-            Self::Ec2 { .. } => CoseKeyType::Ec2,
-            Self::Okp { .. } => CoseKeyType::Okp,
-            Self::Rsa { .. } => CoseKeyType::Rsa,
-            Self::Akp { .. } => CoseKeyType::Akp,
+            Self::Okp => 1,
+            Self::Ec2 => 2,
+            Self::Rsa => 3,
+            Self::Akp => 7,
         }
     }
-
-    /// WebAuthn Level 3 section 5.8.5: which curve an algorithm is bound to; and that nothing is too long or too short for it.
-    fn check(&self, bytes: &[u8], algorithm: CoseAlgorithm) -> Result<(), CoseKeyError> {
-        let key_type = self.key_type();
-        let mismatch = |curve| CoseKeyError::Mismatch {
-            algorithm,
-            key_type,
-            curve,
-        };
-        let length_is = |what, range: &Range<usize>, expected: usize| {
-            if range.len() == expected {
-                Ok(())
-            } else {
-                Err(CoseKeyError::Length {
-                    what,
-                    length: range.len(),
-                })
-            }
-        };
-        match self {
-            Self::Ec2 { curve, x, y } => {
-                if curve_of(algorithm) != Some(*curve) {
-                    return Err(mismatch(Some(*curve)));
-                }
-                let length = match *curve {
-                    P_384 => 48,
-                    P_521 => 66,
-                    P_256 | SECP256K1 => 32,
-                    _ => return Err(mismatch(Some(*curve))),
-                };
-                length_is("x", x, length)?;
-                length_is("y", y, length)
-            }
-            Self::Okp { curve, x } => {
-                if curve_of(algorithm) != Some(*curve) {
-                    return Err(mismatch(Some(*curve)));
-                }
-                match *curve {
-                    ED25519 => length_is("x", x, 32),
-                    ED448 => length_is("x", x, 57),
-                    _ => Err(mismatch(Some(*curve))),
-                }
-            }
-            Self::Rsa { n, e } => {
-                if !is_rsa(algorithm) {
-                    return Err(mismatch(None));
-                }
-                for (what, range) in [("n", n), ("e", e)] {
-                    // RFC 8230 section 4: "The octet sequence MUST utilize the minimum number of octets needed".
-                    let first = bytes.get(range.clone()).and_then(<[u8]>::first);
-                    if matches!(first, None | Some(0)) {
-                        return Err(CoseKeyError::Length {
-                            what,
-                            length: range.len(),
-                        });
-                    }
-                }
-                Ok(())
-            }
-            Self::Akp { public } => match algorithm {
-                CoseAlgorithm::ML_DSA_44 => length_is("pub", public, 1312),
-                CoseAlgorithm::ML_DSA_65 => length_is("pub", public, 1952),
-                CoseAlgorithm::ML_DSA_87 => length_is("pub", public, 2592),
-                _ => Err(mismatch(None)),
-            },
-        }
-    }
-}
-
-fn curve_of(algorithm: CoseAlgorithm) -> Option<i64> {
-    Some(match algorithm {
-        CoseAlgorithm::ES256 | CoseAlgorithm::ESP256 => P_256,
-        CoseAlgorithm::ES384 | CoseAlgorithm::ESP384 => P_384,
-        CoseAlgorithm::ES512 | CoseAlgorithm::ESP512 => P_521,
-        CoseAlgorithm::ES256K => SECP256K1,
-        CoseAlgorithm::EDDSA | CoseAlgorithm::ED25519 => ED25519,
-        CoseAlgorithm::ED448 => ED448,
-        _ => return None,
-    })
-}
-
-fn is_rsa(algorithm: CoseAlgorithm) -> bool {
-    matches!(
-        algorithm,
-        CoseAlgorithm::RS256
-            | CoseAlgorithm::RS384
-            | CoseAlgorithm::RS512
-            | CoseAlgorithm::PS256
-            | CoseAlgorithm::PS384
-            | CoseAlgorithm::PS512
-            | CoseAlgorithm::RS1
-    )
-}
-
-fn byte_range(reader: &mut Reader<'_>) -> Result<Range<usize>, CborError> {
-    let length = reader.bytes()?.len();
-    let end = reader.offset();
-    Ok(end - length..end)
 }
 
 fn key_head(members: u64, key_type: CoseKeyType, algorithm: CoseAlgorithm) -> Vec<u8> {
@@ -474,122 +304,5 @@ fn write_integer(out: &mut Vec<u8>, value: i64) {
         Ok(unsigned) => write_head(out, 0, unsigned),
         // -1 - value, which is the complement, and not negative here.
         Err(_) => write_head(out, 1, !value as u64),
-    }
-}
-
-impl CoseKeyType {
-    /// The `kty` value.
-    #[must_use]
-    pub fn identifier(self) -> i64 {
-        match self {
-            Self::Okp => 1,
-            Self::Ec2 => 2,
-            Self::Rsa => 3,
-            Self::Akp => 7,
-        }
-    }
-}
-
-const KTY: i64 = 1;
-const ALG: i64 = 3;
-const CRV: i64 = -1;
-const X: i64 = -2;
-const Y: i64 = -3;
-const N: i64 = -1;
-const E: i64 = -2;
-
-const P_256: i64 = 1;
-const P_384: i64 = 2;
-const P_521: i64 = 3;
-const ED25519: i64 = 6;
-const ED448: i64 = 7;
-const SECP256K1: i64 = 8;
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn keys_that_are_built_are_read() {
-        let key = CoseKey::ec2(CoseAlgorithm::ES256, &[1; 32], &[2; 32]).unwrap();
-        assert_eq!(
-            key.parameters(),
-            CoseKeyParameters::Ec2 {
-                curve: 1,
-                x: &[1; 32],
-                y: &[2; 32]
-            }
-        );
-        assert_eq!(CoseKey::from_cbor(key.as_cbor()).unwrap(), key);
-        let key = CoseKey::okp(CoseAlgorithm::EDDSA, &[3; 32]).unwrap();
-        assert_eq!(
-            key.parameters(),
-            CoseKeyParameters::Okp {
-                curve: 6,
-                x: &[3; 32]
-            }
-        );
-        let key = CoseKey::rsa(CoseAlgorithm::RS256, &[0xff; 256], &[1, 0, 1]).unwrap();
-        assert_eq!(
-            key.parameters(),
-            CoseKeyParameters::Rsa {
-                n: &[0xff; 256],
-                e: &[1, 0, 1]
-            }
-        );
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_refused() {
-        assert!(matches!(
-            CoseKey::ec2(CoseAlgorithm::ES256, &[1; 31], &[2; 32]),
-            Err(CoseKeyError::Length {
-                what: "x",
-                length: 31
-            })
-        ));
-        assert!(matches!(
-            CoseKey::ec2(CoseAlgorithm::RS256, &[1; 32], &[2; 32]),
-            Err(CoseKeyError::Mismatch { .. })
-        ));
-        assert!(matches!(
-            CoseKey::okp(CoseAlgorithm::ES256, &[1; 32]),
-            Err(CoseKeyError::Mismatch { .. })
-        ));
-        assert!(matches!(
-            CoseKey::rsa(CoseAlgorithm::RS256, &[0, 1], &[1, 0, 1]),
-            Err(CoseKeyError::Length { what: "n", .. })
-        ));
-        // {1: 1, 2: h'', 3: -8, -1: 6, -2: 32 bytes}: a key identifier is an optional parameter.
-        let mut with_kid = vec![
-            0xa5, 0x01, 0x01, 0x02, 0x40, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20,
-        ];
-        with_kid.extend_from_slice(&[0; 32]);
-        assert_eq!(
-            CoseKey::from_cbor(&with_kid),
-            Err(CoseKeyError::Superfluous(2))
-        );
-        assert_eq!(
-            CoseKey::from_cbor(&[0xa1, 0x01, 0x02]),
-            Err(CoseKeyError::Missing("alg (3)"))
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_panic(bytes: Vec<u8>) {
-            let _ = CoseKey::from_cbor_prefix(&bytes);
-        }
-
-        #[test]
-        fn no_mutation_panics(position in 0usize..77, byte: u8) {
-            let mut encoded = CoseKey::ec2(CoseAlgorithm::ES256, &[1; 32], &[2; 32]).unwrap().as_cbor().to_vec();
-            encoded[position] = byte;
-            if let Ok(key) = CoseKey::from_cbor(&encoded) {
-                prop_assert_eq!(key.as_cbor(), &encoded[..]);
-            }
-        }
     }
 }

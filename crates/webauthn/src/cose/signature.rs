@@ -10,7 +10,8 @@ use super::{CoseAlgorithm, CoseKeyParameters};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// The signature is not one of this key over this message. A key that is no point of its curve ends here, too.
+    /// The signature is not one of this key over this message. A key that is no point of its curve
+    /// ends here, too.
     #[error("the {0} signature is not valid")]
     Invalid(CoseAlgorithm),
     /// This crate does not verify this algorithm.

@@ -9,9 +9,11 @@ use super::{
 };
 use crate::{Base64Url, CoseAlgorithm};
 
-/// What a relying party asks of a registration, in its JSON form (`PublicKeyCredentialCreationOptionsJSON`, section 5.1.8).
+/// What a relying party asks of a registration, in its JSON form
+/// (`PublicKeyCredentialCreationOptionsJSON`, section 5.1.8).
 ///
-/// [`from_graph_json`](Self::from_graph_json) reads what Microsoft Graph sends, which is not quite that form.
+/// [`from_graph_json`](Self::from_graph_json) reads what Microsoft Graph sends, which is not quite
+/// that form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKeyCredentialCreationOptions {
@@ -75,8 +77,8 @@ pub struct AuthenticatorSelectionCriteria {
 }
 
 impl PublicKeyCredentialCreationOptions {
-    /// Whether the credential must be discoverable: `residentKey` is `required`, or is absent (or unknown) and
-    /// `requireResidentKey` is true (section 5.4.4).
+    /// Whether the credential must be discoverable: `residentKey` is `required`, or is absent (or
+    /// unknown) and `requireResidentKey` is true (section 5.4.4).
     #[must_use]
     pub fn require_resident_key(&self) -> bool {
         self.authenticator_selection
@@ -106,8 +108,8 @@ impl PublicKeyCredentialCreationOptions {
         self.rp.id.as_deref()
     }
 
-    /// The acceptable algorithms in the relying party's order. Entries that are no `public-key` are left out, as section
-    /// 5.1.3 has clients do, and an empty list means ES256 and RS256.
+    /// The acceptable algorithms in the relying party's order. Entries that are no `public-key` are
+    /// left out, as section 5.1.3 has clients do, and an empty list means ES256 and RS256.
     #[must_use]
     pub fn algorithms(&self) -> Vec<CoseAlgorithm> {
         if self.pub_key_cred_params.is_empty() {

@@ -38,7 +38,8 @@ pub struct PublicKeyCredentialDescriptor {
     pub type_: PublicKeyCredentialType,
     /// The credential id.
     pub id: Base64Url,
-    /// How the authenticator may be reached: `usb`, `nfc`, `ble`, `smart-card`, `hybrid`, `internal`; empty when unknown.
+    /// How the authenticator may be reached: `usb`, `nfc`, `ble`, `smart-card`, `hybrid`,
+    /// `internal`; empty when unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transports: Vec<String>,
 }

@@ -1,5 +1,6 @@
-//! The enumerations of WebAuthn's options. The dictionaries declare these members as strings, so that a client can
-//! meet a value that it does not know: each enumeration keeps such a value in `Other`.
+//! The enumerations of WebAuthn's options. The dictionaries declare these members as strings, so
+//! that a client can meet a value that it does not know: each enumeration keeps such a value in
+//! `Other`.
 
 use std::fmt;
 

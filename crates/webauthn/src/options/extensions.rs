@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::LargeBlobSupport;
 use crate::Base64Url;
 
-/// `AuthenticationExtensionsClientInputs` of a registration. The dictionary is open: members that are not known here
-/// are kept in [`other`](Self::other) and written again.
+/// `AuthenticationExtensionsClientInputs` of a registration. The dictionary is open: members that
+/// are not known here are kept in [`other`](Self::other) and written again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistrationExtensionInputs {

@@ -1,4 +1,5 @@
-//! The creation options of Microsoft Graph (`webauthnCredentialCreationOptions`), which differ from WebAuthn's JSON.
+//! The creation options of Microsoft Graph (`webauthnCredentialCreationOptions`), which differ from
+//! WebAuthn's JSON.
 
 use serde_json::{Map, Value};
 
@@ -15,7 +16,8 @@ pub enum OptionsError {
     /// The answer, its `value` or its `publicKey` is something else than an object.
     #[error("the creation options' {0} is not a JSON object")]
     NotAnObject(&'static str),
-    /// An id of `excludeCredentials` is not base64url, neither as it stands nor without a padding digit.
+    /// An id of `excludeCredentials` is not base64url, neither as it stands nor without a padding
+    /// digit.
     #[error("publicKey.excludeCredentials[{index}].id: {source}")]
     ExcludedId {
         /// The position in the list.
@@ -34,14 +36,16 @@ pub enum OptionsError {
 }
 
 impl PublicKeyCredentialCreationOptions {
-    /// Reads what Microsoft Graph's `creationOptions` answers: the whole answer or its `publicKey` alone, wrapped in a
-    /// `value` member (as its documentation shows it) or not (as the service sends it).
+    /// Reads what Microsoft Graph's `creationOptions` answers: the whole answer or its `publicKey`
+    /// alone, wrapped in a `value` member (as its documentation shows it) or not (as the service
+    /// sends it).
     ///
     /// * `@odata.*` members and nulls are dropped at every depth.
     /// * `timeout` 0 means none.
-    /// * Ids of `excludeCredentials` may carry .NET's padding digit: the number of `=` that were left out, as a last
-    ///   character 0, 1 or 2. Where a text can be read both with and without it, **both** ids are in the result: an
-    ///   unknown id in an exclude list does no harm. `challenge` and `user.id` carry none and are taken as they are.
+    /// * Ids of `excludeCredentials` may carry .NET's padding digit: the number of `=` that were
+    ///   left out, as a last character 0, 1 or 2. Where a text can be read both with and without
+    ///   it, **both** ids are in the result: an unknown id in an exclude list does no harm.
+    ///   `challenge` and `user.id` carry none and are taken as they are.
     ///
     /// # Errors
     /// [`OptionsError`] says which member could not be read, and why.
@@ -80,7 +84,8 @@ fn into_object(value: Value, what: &'static str) -> Result<Map<String, Value>, O
     }
 }
 
-/// OData's control information is named `@odata.…`, or `member@odata.…` when it belongs to another member.
+/// OData's control information is named `@odata.…`, or `member@odata.…` when it belongs to another
+/// member.
 fn drop_annotations_and_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -114,12 +119,13 @@ fn resolve_padding_digits(descriptors: Vec<Value>) -> Result<Vec<Value>, Options
     Ok(resolved)
 }
 
-/// The ids that a text can mean whose last character may be a padding digit. Measured against .NET's `UrlTokenEncode`:
+/// The ids that a text can mean whose last character may be a padding digit. Measured against
+/// .NET's `UrlTokenEncode`:
 ///
 /// * digit 0 makes a length that base64 cannot have (4n + 1);
 /// * digit 2 leaves stray bits in the last character;
-/// * digit 1 makes a text that decodes to one byte more than was meant. Nothing tells it from a clean text that happens to end
-///   in `1`, so that both readings are given.
+/// * digit 1 makes a text that decodes to one byte more than was meant. Nothing tells it from a
+///   clean text that happens to end in `1`, so that both readings are given.
 fn ids_with_padding_digit(text: &str) -> Result<Vec<Base64Url>, InvalidBase64Url> {
     let clean: String = text
         .chars()

@@ -1,5 +1,5 @@
-//! What a relying party asks for: the options of a registration and of an authentication (WebAuthn Level 3 sections 5.4 and 5.5)
-//! in their JSON form (sections 5.1.8 and 5.1.9).
+//! What a relying party asks for: the options of a registration and of an authentication (WebAuthn
+//! Level 3 sections 5.4 and 5.5) in their JSON form (sections 5.1.8 and 5.1.9).
 
 mod creation;
 mod entities;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::{PublicKeyCredentialDescriptor, UserVerificationRequirement};
 use crate::Base64Url;
 
-/// What a relying party asks of an authentication, in its JSON form (`PublicKeyCredentialRequestOptionsJSON`, section 5.1.9).
+/// What a relying party asks of an authentication, in its JSON form
+/// (`PublicKeyCredentialRequestOptionsJSON`, section 5.1.9).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKeyCredentialRequestOptions {

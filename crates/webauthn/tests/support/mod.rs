@@ -1,5 +1,5 @@
-//! Files of test vectors: registrations and authentications with what is known of them. Shared by the tests and by the `verify`
-//! example.
+//! Files of test vectors: registrations and authentications with what is known of them. Shared by
+//! the tests and by the `verify` example.
 
 use std::{
     borrow::Cow,
@@ -145,7 +145,8 @@ impl Vector {
         .map_err(Failure::Refused)
     }
 
-    /// Verifies each authentication with the credential as the registration states it, whether that passes or not.
+    /// Verifies each authentication with the credential as the registration states it, whether that
+    /// passes or not.
     pub(crate) fn verify_authentications(&self) -> Vec<Result<VerifiedAuthentication, Failure>> {
         self.authentication
             .iter()

@@ -6,7 +6,8 @@ use crate::{
     CredentialProtectionPolicy, UserVerificationRequirement,
 };
 
-/// The example of Graph's documentation of 2024-08-14, as the service sends it: without the documentation's `value`.
+/// The example of Graph's documentation of 2024-08-14, as the service sends it: without the
+/// documentation's `value`.
 const DOCUMENTED: &str = r#"{
     "@odata.context": "https://graph.microsoft.com/beta/$metadata#microsoft.graph.webauthnCredentialCreationOptions",
     "challengeTimeoutDateTime": "2024-08-14T16:29:58Z",
