@@ -342,3 +342,6 @@ fn rsa_or_eddsa(algorithm: &Oid<'_>) -> Option<CoseAlgorithm> {
 }
 
 const ID_FIDO_GEN_CE_AAGUID: Oid<'static> = oid!(1.3.6.1.4.1.45724.1.1.4);
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,6 @@ fn asn1_time(time: SystemTime) -> Result<ASN1Time, CertificateError> {
     };
     ASN1Time::from_timestamp(seconds).map_err(|_| CertificateError::Time(seconds))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ impl Vector {
     }
 
     pub(crate) fn client_data_json_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.registration.client_data_json.0
+        &mut self.registration.client_data_json.as_mut().unwrap().0
     }
 
     pub(crate) fn attestation_object_mut(&mut self) -> &mut Vec<u8> {
@@ -38,7 +38,11 @@ impl Vector {
     }
 
     pub(crate) fn replace_in_client_data(&mut self, from: &str, to: &str) {
-        replace(&mut self.registration.client_data_json, from, to);
+        replace(
+            self.registration.client_data_json.as_mut().unwrap(),
+            from,
+            to,
+        );
     }
 
     pub(crate) fn change_object(&mut self, change: impl FnOnce(&mut AttestationObject)) {
