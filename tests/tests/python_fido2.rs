@@ -73,7 +73,10 @@ fn drive(scenario: &str) {
     let keys = directory.path().join("keys");
     std::fs::create_dir(&keys).unwrap();
     let output = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python_fido2/drive.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/python_fido2/drive.py"
+        ))
         .arg(scenario)
         .arg("--device")
         .arg(device)
@@ -105,7 +108,9 @@ fn virtual_environment() -> PathBuf {
     }
     std::fs::create_dir_all(parent).unwrap();
     run(
-        Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment),
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment),
         "python3 -m venv failed; on Debian: apt-get install python3 python3-venv",
     );
     run(
@@ -123,7 +128,15 @@ fn ctaphid() -> PathBuf {
     let profile = test.parent().and_then(Path::parent).unwrap();
     let mut build = Command::new(env!("CARGO"));
     build
-        .args(["build", "--quiet", "--package", "keywright-virtual-key", "--example", "ctaphid", "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "keywright-virtual-key",
+            "--example",
+            "ctaphid",
+            "--target-dir",
+        ])
         .arg(profile.parent().unwrap())
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     if profile.ends_with("release") {
