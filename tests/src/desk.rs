@@ -35,7 +35,10 @@ impl Tray {
     pub fn add(&self, options: &KeyOptions) -> String {
         let key = VirtualKey::create_in(&self.directory, options).unwrap();
         let serial = key.serial().to_owned();
-        self.files.lock().unwrap().push(self.directory.join(&serial));
+        self.files
+            .lock()
+            .unwrap()
+            .push(self.directory.join(&serial));
         serial
     }
 

@@ -11,5 +11,5 @@ mod programs;
 mod rehearsal;
 
 pub use desk::{Answers, Tray, opens};
-pub use programs::{Run, program, run, rows};
+pub use programs::{Run, program, rows, run};
 pub use rehearsal::Rehearsal;

@@ -31,7 +31,10 @@ pub fn program(name: &str) -> PathBuf {
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        assert!(build.status().unwrap().success(), "the programs do not build");
+        assert!(
+            build.status().unwrap().success(),
+            "the programs do not build"
+        );
         profile
     });
     directory.join(name)
@@ -66,7 +69,11 @@ pub fn rows(file: &Path) -> Vec<HashMap<String, String>> {
         .records()
         .map(|record| {
             let record = record.unwrap();
-            columns.iter().cloned().zip(record.iter().map(str::to_owned)).collect()
+            columns
+                .iter()
+                .cloned()
+                .zip(record.iter().map(str::to_owned))
+                .collect()
         })
         .collect()
 }

@@ -93,13 +93,21 @@ impl Rehearsal {
         change(&mut settings);
         let reporter = self.reporter();
         let operator = Answers::default();
-        collect(&provider, &settings, &operator, &*reporter, &Cancel::default()).await
+        collect(
+            &provider,
+            &settings,
+            &operator,
+            &*reporter,
+            &Cancel::default(),
+        )
+        .await
     }
 
     /// Step 2 with the keys of `virtual:DIR`.
     pub async fn register(&self) -> Result<Summary, Error> {
         let keys = VirtualKeys::new(self.path("keys"));
-        self.register_with(Box::new(keys), Arc::new(Answers::default())).await
+        self.register_with(Box::new(keys), Arc::new(Answers::default()))
+            .await
     }
 
     /// Step 2 with keys and answers of one's own.

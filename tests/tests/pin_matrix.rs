@@ -1,4 +1,9 @@
 //! The PIN matrix, a test per row, on the software key.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
 
 use std::sync::Arc;
 
@@ -29,13 +34,19 @@ async fn no_pin_and_no_random_pin_is_refused_and_the_row_stays_open() {
     let (code, message) = rehearsal.failure();
     assert_eq!(code, "pin_not_set");
     assert!(message.contains("set `useRandomPIN` to true"), "{message}");
-    assert!(message.contains("or set a PIN on the key first"), "{message}");
+    assert!(
+        message.contains("or set a PIN on the key first"),
+        "{message}"
+    );
     let info = tray.with(&serial, |key| key.info(&mut NoSignal)).unwrap();
     assert_eq!(info.client_pin(), Some(false), "the key is as it was");
     assert_eq!(rehearsal.tenant.method_count(), 0);
 
     // The row stayed open: with a PIN set, the same key now serves the same user.
-    tray.with(&serial, |key| key.set_pin(&Pin::new("472951").unwrap(), &mut NoSignal)).unwrap();
+    tray.with(&serial, |key| {
+        key.set_pin(&Pin::new("472951").unwrap(), &mut NoSignal)
+    })
+    .unwrap();
     let summary = rehearsal
         .register_with(Box::new(tray), Arc::new(Answers::pins(&["472951"])))
         .await
@@ -55,7 +66,10 @@ async fn no_pin_and_random_pin_sets_one() {
         .unwrap();
     assert_eq!(summary.done, 1);
     let row = &rehearsal.results()[0];
-    assert_eq!((row["serialNumber"].as_str(), row["PIN"].len()), (serial.as_str(), 6));
+    assert_eq!(
+        (row["serialNumber"].as_str(), row["PIN"].len()),
+        (serial.as_str(), 6)
+    );
     assert!(opens(&rehearsal.key_file(&serial), &row["PIN"]));
     assert_eq!(rehearsal.tenant.method_count(), 1);
 }
@@ -73,8 +87,15 @@ async fn a_pin_and_no_random_pin_asks_for_it() {
         .unwrap();
     assert_eq!(summary.done, 1);
     let asked = answers.asked.lock().unwrap();
-    let told: Vec<_> = asked.iter().map(|question| (question.retries, question.again)).collect();
-    assert_eq!(told, [(8, false), (7, true)], "the tries left are told each time");
+    let told: Vec<_> = asked
+        .iter()
+        .map(|question| (question.retries, question.again))
+        .collect();
+    assert_eq!(
+        told,
+        [(8, false), (7, true)],
+        "the tries left are told each time"
+    );
     assert_eq!(rehearsal.results()[0]["PIN"], "472951");
     assert!(opens(&rehearsal.key_file(&serial), "472951"));
 }
@@ -119,13 +140,20 @@ async fn ctap21_features_set_the_minimum_length_and_force_a_change_last() {
         let events = rehearsal.events();
         assert_eq!(summary.done, 1, "{events:?}");
         let info = tray.with(&serial, |key| key.info(&mut NoSignal)).unwrap();
-        assert_eq!((info.min_pin_length, info.force_pin_change), (Some(6), Some(true)));
-        let forced = events.iter().position(|event| matches!(event, Event::PinChangeForced { .. }));
-        let registered = events.iter().position(|event| matches!(event, Event::Registered { .. }));
+        assert_eq!(
+            (info.min_pin_length, info.force_pin_change),
+            (Some(6), Some(true))
+        );
+        let forced = events
+            .iter()
+            .position(|event| matches!(event, Event::PinChangeForced { .. }));
+        let registered = events
+            .iter()
+            .position(|event| matches!(event, Event::Registered { .. }));
         assert!(registered < forced, "{events:?}");
         let row = &rehearsal.results()[0];
         assert_eq!(row["status"], "registered");
-        assert_eq!(row["PIN"].is_empty(), false);
+        assert!(!row["PIN"].is_empty());
     }
 }
 
@@ -150,13 +178,20 @@ async fn ctap21_features_on_a_key_without_them_are_required_or_not() {
             .unwrap();
         assert_eq!(summary.done, done);
         if done == 0 {
-            let refusal = rehearsal.events().into_iter().find_map(|event| match event {
-                Event::KeyRefused { reason, .. } => Some(reason),
-                _ => None,
-            });
+            let refusal = rehearsal
+                .events()
+                .into_iter()
+                .find_map(|event| match event {
+                    Event::KeyRefused { reason, .. } => Some(reason),
+                    _ => None,
+                });
             assert!(refusal.unwrap().contains("\"ifSupported\""));
             let info = tray.with(&serial, |key| key.info(&mut NoSignal)).unwrap();
-            assert_eq!(info.client_pin(), Some(false), "refused before anything was changed");
+            assert_eq!(
+                info.client_pin(),
+                Some(false),
+                "refused before anything was changed"
+            );
         }
     }
 }
@@ -175,10 +210,19 @@ async fn a_pin_that_nobody_gives_and_one_that_is_blocked_leave_the_key_alone() {
     assert_eq!(rehearsal.failure().0, "pin_not_given");
 
     let wrong = Answers::pins(&["000001", "000002", "000003", "000004"]);
-    rehearsal.register_with(Box::new(tray.clone()), Arc::new(wrong)).await.unwrap();
+    rehearsal
+        .register_with(Box::new(tray.clone()), Arc::new(wrong))
+        .await
+        .unwrap();
     let (code, message) = rehearsal.failure();
     assert_eq!(code, "pin_auth_blocked");
     assert!(message.contains("take the key out"), "{message}");
-    assert!(opens(&rehearsal.key_file(&serial), "472951"), "the PIN is still the operator's");
-    assert!(rehearsal.results().is_empty(), "no key was changed, so there is no row");
+    assert!(
+        opens(&rehearsal.key_file(&serial), "472951"),
+        "the PIN is still the operator's"
+    );
+    assert!(
+        rehearsal.results().is_empty(),
+        "no key was changed, so there is no row"
+    );
 }

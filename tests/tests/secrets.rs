@@ -1,4 +1,9 @@
 //! Nothing secret in any log, event, error or argument: everything both programs write is searched.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must fail"
+)]
 
 use std::process::{Command, Stdio};
 
@@ -47,8 +52,12 @@ async fn nothing_either_program_writes_holds_a_secret() {
         Rehearsal::new(6, json!({"useRandomPIN": true, "useCTAP21Features": true})).await;
     let troubled = rehearsal.tenant.users()[2].user_principal_name.clone();
     let policy = rehearsal.tenant.users()[3].user_principal_name.clone();
-    rehearsal.tenant.set_fault(Fault::Forbids { user: troubled });
-    rehearsal.tenant.set_fault(Fault::Unavailable { requests: 1 });
+    rehearsal
+        .tenant
+        .set_fault(Fault::Forbids { user: troubled });
+    rehearsal
+        .tenant
+        .set_fault(Fault::Unavailable { requests: 1 });
     let directory = rehearsal.directory.path().to_path_buf();
     let step = |name: &'static str, arguments: Vec<&'static str>| {
         let directory = directory.clone();
@@ -60,40 +69,78 @@ async fn nothing_either_program_writes_holds_a_secret() {
         arguments.extend(json.then_some("--json"));
         all.push(step("keywright-challenges", arguments).await.unwrap());
     }
-    rehearsal.tenant.set_fault(Fault::PolicyRefuses { user: policy });
-    rehearsal.tenant.set_fault(Fault::LoseAnswers { registrations: 1 });
+    rehearsal
+        .tenant
+        .set_fault(Fault::PolicyRefuses { user: policy });
+    rehearsal
+        .tenant
+        .set_fault(Fault::LoseAnswers { registrations: 1 });
     for json in [false, true, true] {
-        let mut arguments =
-            vec!["--in", "users.csv", "--out", "keys.csv", "--keys", "virtual:keys", "--yes"];
+        let mut arguments = vec![
+            "--in",
+            "users.csv",
+            "--out",
+            "keys.csv",
+            "--keys",
+            "virtual:keys",
+            "--yes",
+        ];
         arguments.extend(json.then_some("--json"));
         all.push(step("keywright-register", arguments).await.unwrap());
         // Tokens that are refused make errors about tokens.
         rehearsal.tenant.revoke_tokens();
     }
-    assert!(rehearsal.tenant.counters().tokens >= 5, "tokens were issued");
+    assert!(
+        rehearsal.tenant.counters().tokens >= 5,
+        "tokens were issued"
+    );
     let secrets = [
         rehearsal.tenant.client_secret().expose_secret().to_owned(),
         TOKEN_PREFIX.to_owned(),
     ];
-    let pins: Vec<String> = rehearsal.results().iter().map(|row| row["PIN"].clone()).collect();
-    assert!(pins.len() >= 4 && pins.iter().all(|pin| pin.len() == 6), "{}", pins.len());
+    let pins: Vec<String> = rehearsal
+        .results()
+        .iter()
+        .map(|row| row["PIN"].clone())
+        .collect();
+    assert!(
+        pins.len() >= 4 && pins.iter().all(|pin| pin.len() == 6),
+        "{}",
+        pins.len()
+    );
     for captured in &all {
-        assert!(captured.arguments.contains("users.csv"), "the arguments were seen");
+        assert!(
+            captured.arguments.contains("users.csv"),
+            "the arguments were seen"
+        );
         for text in [&captured.stdout, &captured.stderr, &captured.arguments] {
             for secret in &secrets {
-                assert!(!text.contains(secret.as_str()), "a secret or token in: {text}");
+                assert!(
+                    !text.contains(secret.as_str()),
+                    "a secret or token in: {text}"
+                );
             }
             for pin in &pins {
-                assert!(!numbers(text).contains(&pin.as_str()), "the PIN {pin} in: {text}");
+                assert!(
+                    !numbers(text).contains(&pin.as_str()),
+                    "the PIN {pin} in: {text}"
+                );
             }
         }
     }
     let json: Vec<&Captured> = all.iter().filter(|one| !one.stdout.is_empty()).collect();
-    assert_eq!(json.len(), 3, "JSON goes to standard output, text to standard error");
+    assert_eq!(
+        json.len(),
+        3,
+        "JSON goes to standard output, text to standard error"
+    );
     for line in json.iter().flat_map(|one| one.stdout.lines()) {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         let name = event["event"].as_str().unwrap();
-        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        assert!(
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+            "{name}"
+        );
     }
     private(&rehearsal);
 }
@@ -109,7 +156,10 @@ fn numbers(text: &str) -> Vec<&str> {
 fn private(rehearsal: &Rehearsal) {
     use std::os::unix::fs::PermissionsExt as _;
     for name in ["keys.csv", "keywright-ledger.db", "users.csv"] {
-        let mode = std::fs::metadata(rehearsal.path(name)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(rehearsal.path(name))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use keywright_cli::{Output, Screen, Terminal};
-use keywright_provision::{Cancel, CollectSettings, Config, EntraProvider, Error, Summary, collect};
+use keywright_provision::{
+    Cancel, CollectSettings, Config, EntraProvider, Error, Summary, collect,
+};
 
 use cli::Cli;
 

@@ -44,7 +44,9 @@ impl Exit {
             Error::Config(_) | Error::NotConfirmed { .. } | Error::ExpiredWithoutSignIn { .. } => {
                 Self::Usage
             }
-            Error::Provider(error) if matches!(error.code.as_str(), "no_sign_in" | "configuration") => {
+            Error::Provider(error)
+                if matches!(error.code.as_str(), "no_sign_in" | "configuration") =>
+            {
                 Self::Usage
             }
             _ => Self::CouldNotRun,
@@ -118,7 +120,10 @@ async fn raise_on_ctrl_c(cancel: Cancel) {
     }
     cancel.raise();
     if tokio::signal::ctrl_c().await.is_ok() {
-        #[expect(clippy::exit, reason = "the operator asked twice; the ledger is safe at any point")]
+        #[expect(
+            clippy::exit,
+            reason = "the operator asked twice; the ledger is safe at any point"
+        )]
         std::process::exit(3);
     }
 }

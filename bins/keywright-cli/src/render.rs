@@ -96,7 +96,10 @@ fn write_line(bar: Option<&ProgressBar>, text: &str) {
 fn bar(users: Option<u64>) -> ProgressBar {
     let (bar, template) = match users {
         Some(users) => (ProgressBar::new(users), "{bar:30} {pos}/{len} {elapsed}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {pos} users {elapsed}"),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {pos} users {elapsed}",
+        ),
     };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),

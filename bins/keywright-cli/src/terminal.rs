@@ -21,7 +21,11 @@ impl Operator for Terminal {
             Some(serial) => format!("key {serial}"),
             None => "the key".to_owned(),
         };
-        let again = if question.again { "That PIN is wrong. " } else { "" };
+        let again = if question.again {
+            "That PIN is wrong. "
+        } else {
+            ""
+        };
         let prompt = format!(
             "{again}Current PIN of {key}, for {} ({} tries left): ",
             question.user, question.retries

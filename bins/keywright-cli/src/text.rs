@@ -17,7 +17,11 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
             return Some(Line::Progress(format!("{user}: challenge until {expires}")));
         }
         Event::UserStarted { user, number, of } => format!("[{number}/{of}] {user}"),
-        Event::RunStarted { step, tenant, users } => match users {
+        Event::RunStarted {
+            step,
+            tenant,
+            users,
+        } => match users {
             Some(users) => format!("{step}: {users} rows, tenant {tenant}"),
             None => format!("{step}: tenant {tenant}"),
         },
@@ -28,28 +32,52 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
             format!("trying again in {}: {reason}", seconds(*wait_ms))
         }
         Event::UserSkipped { user, reason } => format!("{user}: skipped, {reason}"),
-        Event::KeyRemoved { user, method_id, label, created } => format!(
+        Event::KeyRemoved {
+            user,
+            method_id,
+            label,
+            created,
+        } => format!(
             "{user}: removed the key \"{label}\" ({method_id}{})",
-            created.map(|created| format!(", registered {created}")).unwrap_or_default()
+            created
+                .map(|created| format!(", registered {created}"))
+                .unwrap_or_default()
         ),
         Event::ChallengeRenewed { expires, .. } => {
             format!("  fetched a fresh challenge, good until {expires}")
         }
-        Event::RowRefused { message, .. } | Event::RunFailed { message } => format!("error: {message}"),
-        Event::UserResumed { stage, serial, .. } => {
-            format!("  taking up where an earlier run ended ({stage}, {})", key(serial))
+        Event::RowRefused { message, .. } | Event::RunFailed { message } => {
+            format!("error: {message}")
         }
-        Event::KeyWanted { serial: Some(serial), source, .. } => {
+        Event::UserResumed { stage, serial, .. } => {
+            format!(
+                "  taking up where an earlier run ended ({stage}, {})",
+                key(serial)
+            )
+        }
+        Event::KeyWanted {
+            serial: Some(serial),
+            source,
+            ..
+        } => {
             format!("  put in key {serial} ({source})")
         }
-        Event::KeyWanted { serial: None, source, .. } => format!("  put in a key ({source})"),
+        Event::KeyWanted {
+            serial: None,
+            source,
+            ..
+        } => format!("  put in a key ({source})"),
         Event::KeyFound { serial, model, .. } => format!("  found {} {model}", key(serial)),
-        Event::KeyRefused { serial, reason, .. } => format!("  {} cannot be used: {reason}", key(serial)),
+        Event::KeyRefused { serial, reason, .. } => {
+            format!("  {} cannot be used: {reason}", key(serial))
+        }
         Event::KeyLost { serial, .. } => format!("  {} was removed; put it in again", key(serial)),
         Event::TouchNeeded { serial, .. } => format!("  touch {}", key(serial)),
         Event::PinSet { changed: true, .. } => "  changed the PIN to a random one".to_owned(),
         Event::PinSet { changed: false, .. } => "  set a random PIN".to_owned(),
-        Event::MinimumPinLengthSet { length, .. } => format!("  minimum PIN length is now {length}"),
+        Event::MinimumPinLengthSet { length, .. } => {
+            format!("  minimum PIN length is now {length}")
+        }
         Event::CredentialMade { attestation, .. } => {
             format!("  credential made and verified (attestation: {attestation})")
         }
@@ -62,8 +90,18 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
             Some(user) => format!("warning: {user}: {message}"),
             None => format!("warning: {message}"),
         },
-        Event::UserFailed { user, code, message } => format!("error: {user}: {message} [{code}]"),
-        Event::RunFinished { done, already, skipped, failed, interrupted } => {
+        Event::UserFailed {
+            user,
+            code,
+            message,
+        } => format!("error: {user}: {message} [{code}]"),
+        Event::RunFinished {
+            done,
+            already,
+            skipped,
+            failed,
+            interrupted,
+        } => {
             let interrupted = if *interrupted {
                 "; interrupted, run again to go on"
             } else {

@@ -22,7 +22,11 @@ pub(crate) struct Cli {
     pub(crate) config: PathBuf,
 
     /// The challenges that step 1 wrote, or the Python scripts' file.
-    #[arg(long = "in", value_name = "FILE", default_value = "registrationUsers.csv")]
+    #[arg(
+        long = "in",
+        value_name = "FILE",
+        default_value = "registrationUsers.csv"
+    )]
     pub(crate) input: PathBuf,
 
     /// Where serials and PINs go (mode 0600); rows that are there already are kept.

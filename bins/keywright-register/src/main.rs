@@ -67,7 +67,9 @@ fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
         ))),
         Keys::Virtual(directory) => {
             let touch = Duration::from_millis(cli.virtual_touch_ms);
-            Ok(Box::new(VirtualKeys::new(directory).with_touch_delay(touch)))
+            Ok(Box::new(
+                VirtualKeys::new(directory).with_touch_delay(touch),
+            ))
         }
     }
 }

@@ -200,11 +200,12 @@ fn parse(row: &Row, columns: &Columns, user: &str) -> Result<ChallengeRow, RowPr
     };
     let creation_options = Some(row.cell(columns.creation_options)).filter(|json| !json.is_empty());
     if let Some(json) = &creation_options {
-        let options = PublicKeyCredentialCreationOptions::from_graph_json(json).map_err(|error| {
-            RowProblem::CreationOptions {
-                detail: error.to_string(),
-            }
-        })?;
+        let options =
+            PublicKeyCredentialCreationOptions::from_graph_json(json).map_err(|error| {
+                RowProblem::CreationOptions {
+                    detail: error.to_string(),
+                }
+            })?;
         agree(&options, &user_handle, &challenge, &rp_id)?;
     }
     Ok(ChallengeRow {
@@ -248,10 +249,11 @@ fn base64url(
     if cell.is_empty() {
         return Err(RowProblem::EmptyCell { column });
     }
-    cell.parse::<Base64Url>().map_err(|error| RowProblem::NotBase64Url {
-        column,
-        detail: error.to_string(),
-    })
+    cell.parse::<Base64Url>()
+        .map_err(|error| RowProblem::NotBase64Url {
+            column,
+            detail: error.to_string(),
+        })
 }
 
 /// RFC 3339, or what LibreOffice shows of it, taken as UTC as Graph means it.

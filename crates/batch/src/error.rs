@@ -116,7 +116,9 @@ pub enum RowProblem {
         column: &'static str,
     },
     /// A cell that must be base64url is not.
-    #[error("the column `{column}` is {detail}; run keywright-challenges again rather than mend it by hand")]
+    #[error(
+        "the column `{column}` is {detail}; run keywright-challenges again rather than mend it by hand"
+    )]
     NotBase64Url {
         /// The column.
         column: &'static str,
@@ -124,31 +126,41 @@ pub enum RowProblem {
         detail: String,
     },
     /// The expiry is not a point in time.
-    #[error("the column `ChallengeExpiryTime` holds `{found}`, which is no time such as 2026-01-31T16:29:58Z; a spreadsheet may have rewritten it")]
+    #[error(
+        "the column `ChallengeExpiryTime` holds `{found}`, which is no time such as 2026-01-31T16:29:58Z; a spreadsheet may have rewritten it"
+    )]
     NotATime {
         /// The cell as it stands, shortened.
         found: String,
     },
     /// The `CreationOptions` cell is not the JSON that Graph sent.
-    #[error("the column `CreationOptions` cannot be read: {detail}; empty the cell (the other columns suffice) or run keywright-challenges again")]
+    #[error(
+        "the column `CreationOptions` cannot be read: {detail}; empty the cell (the other columns suffice) or run keywright-challenges again"
+    )]
     CreationOptions {
         /// What the reader said.
         detail: String,
     },
     /// The `CreationOptions` cell belongs to another row.
-    #[error("the columns `{column}` and `CreationOptions` disagree; rows were mixed up, run keywright-challenges again")]
+    #[error(
+        "the columns `{column}` and `CreationOptions` disagree; rows were mixed up, run keywright-challenges again"
+    )]
     Disagree {
         /// The column that says otherwise.
         column: &'static str,
     },
     /// The user stands in the file twice.
-    #[error("this user already stands on line {first_line}; that row is used and this one is left alone")]
+    #[error(
+        "this user already stands on line {first_line}; that row is used and this one is left alone"
+    )]
     Duplicate {
         /// 1-based line of the first row.
         first_line: u64,
     },
     /// The row has more cells than the first line has columns.
-    #[error("the row has {found} cells, the first line {expected}; a delimiter inside a cell needs quotes around it")]
+    #[error(
+        "the row has {found} cells, the first line {expected}; a delimiter inside a cell needs quotes around it"
+    )]
     TooManyCells {
         /// Cells in this row.
         found: usize,

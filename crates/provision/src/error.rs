@@ -59,8 +59,7 @@ pub enum Error {
         /// When its challenge ended.
         since: jiff::Timestamp,
         /// What is missing.
-        #[source]
-        source: ProviderError,
+        source: Box<ProviderError>,
     },
     /// Keys cannot be reached at all.
     #[error("cannot reach security keys over {from}: {source}")]

@@ -12,7 +12,9 @@ mod register;
 
 pub use cancel::Cancel;
 pub use challenges::{CollectSettings, collect};
-pub use config::{CLIENT_SECRET_VARIABLE, Config, ConfigError, Ctap21, DeleteExisting, PinAlphabet};
+pub use config::{
+    CLIENT_SECRET_VARIABLE, Config, ConfigError, Ctap21, DeleteExisting, PinAlphabet,
+};
 pub use error::Error;
 pub use event::{Event, Reporter, Summary};
 pub use operator::{Confirmation, Operator, PinQuestion, Unattended};

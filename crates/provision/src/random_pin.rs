@@ -94,12 +94,10 @@ pub fn is_trivial(pin: &str) -> bool {
 
 /// 123456, 864208: every step the same, wrapping around at ten.
 fn is_sequence(symbols: &[u32]) -> bool {
-    let mut steps = symbols
-        .windows(2)
-        .map(|pair| match pair {
-            [first, second] => (second + 10 - first % 10) % 10,
-            _ => 0,
-        });
+    let mut steps = symbols.windows(2).map(|pair| match pair {
+        [first, second] => (second + 10 - first % 10) % 10,
+        _ => 0,
+    });
     steps
         .next()
         .is_some_and(|first| steps.all(|step| step == first))
@@ -109,16 +107,14 @@ fn is_sequence(symbols: &[u32]) -> bool {
 fn is_repetition(symbols: &[u32]) -> bool {
     let length = symbols.len();
     let repeats = |period: usize| {
-        length % period == 0
+        length.is_multiple_of(period)
             && symbols
                 .iter()
                 .zip(symbols.iter().skip(period))
                 .all(|(first, second)| first == second)
     };
-    let doubled = length % 2 == 0
-        && symbols
-            .chunks(2)
-            .all(|pair| pair.first() == pair.last());
+    let doubled =
+        length.is_multiple_of(2) && symbols.chunks(2).all(|pair| pair.first() == pair.last());
     doubled || (1..=length / 2).any(repeats)
 }
 
@@ -150,8 +146,22 @@ fn is_date(pin: &str) -> bool {
 
 /// The Python scripts' list, and favourites that the rules above do not catch.
 const COMMON: [&str; 16] = [
-    "123456", "123123", "654321", "123321", "112233", "121212", "520520", "123654", "159753",
-    "147258", "258456", "789456", "314159", "271828", "1234567890", "13579246",
+    "123456",
+    "123123",
+    "654321",
+    "123321",
+    "112233",
+    "121212",
+    "520520",
+    "123654",
+    "159753",
+    "147258",
+    "258456",
+    "789456",
+    "314159",
+    "271828",
+    "1234567890",
+    "13579246",
 ];
 
 #[cfg(test)]
@@ -163,8 +173,9 @@ mod tests {
     #[test]
     fn trivial_pins_are_known() {
         for pin in [
-            "123456", "987654", "864208", "111111", "121212", "123123", "112233", "123321", "520520",
-            "159753", "310199", "990131", "19841231", "31121984", "700007", "aaaa", "abab", "901234",
+            "123456", "987654", "864208", "111111", "121212", "123123", "112233", "123321",
+            "520520", "159753", "310199", "990131", "19841231", "31121984", "700007", "aaaa",
+            "abab", "901234",
         ] {
             assert!(is_trivial(pin), "{pin}");
         }
@@ -194,6 +205,9 @@ mod tests {
         let generator = PinGenerator::new(PinAlphabet::Alphanumeric, 6, 12);
         assert_eq!(generator.generate().unwrap().expose().len(), 12);
         let too_long = PinGenerator::new(PinAlphabet::Digits, 6, 64);
-        assert!(matches!(too_long.generate(), Err(PinGeneratorError::Length(64))));
+        assert!(matches!(
+            too_long.generate(),
+            Err(PinGeneratorError::Length(64))
+        ));
     }
 }

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HEADER_LINE: &str =
-    "#User.Name,User.DisplayName,User.ID,Challenge,ChallengeExpiryTime,RP.ID";
-const ROW: &str = "kim@contoso.com,Kim User,T0Y6Ehqp,ZXlKaGJH,2024-08-14T16:29:58Z,login.microsoft.com";
+const HEADER_LINE: &str = "#User.Name,User.DisplayName,User.ID,Challenge,ChallengeExpiryTime,RP.ID";
+const ROW: &str =
+    "kim@contoso.com,Kim User,T0Y6Ehqp,ZXlKaGJH,2024-08-14T16:29:58Z,login.microsoft.com";
 
 fn read_bytes(bytes: &[u8]) -> Result<Vec<Result<ChallengeRow, RowError>>, Error> {
     let directory = tempfile::tempdir().unwrap();
@@ -57,7 +57,11 @@ fn what_a_spreadsheet_makes_of_it_is_read() {
     assert_eq!(the_row(reordered), plain);
 
     let utf16: Vec<u8> = std::iter::once(0xfeff)
-        .chain(format!("{HEADER_LINE}\r\n{ROW}\r\n").replace(',', "\t").encode_utf16())
+        .chain(
+            format!("{HEADER_LINE}\r\n{ROW}\r\n")
+                .replace(',', "\t")
+                .encode_utf16(),
+        )
         .flat_map(u16::to_le_bytes)
         .collect();
     assert_eq!(read_bytes(&utf16).unwrap()[0].clone().unwrap(), plain);
@@ -65,7 +69,9 @@ fn what_a_spreadsheet_makes_of_it_is_read() {
 
 #[test]
 fn padded_standard_base64_is_the_same_challenge() {
-    let text = format!("{HEADER_LINE}\nk@c.com,K,-_-_,+/+/aA==,2024-08-14T16:29:58Z,login.microsoft.com\n");
+    let text = format!(
+        "{HEADER_LINE}\nk@c.com,K,-_-_,+/+/aA==,2024-08-14T16:29:58Z,login.microsoft.com\n"
+    );
     let row = the_row(&text);
     assert_eq!(row.challenge.to_string(), "-_-_aA");
 }
@@ -81,21 +87,45 @@ fn a_bad_row_is_named_and_the_others_come() {
     let error = rows[1].clone().unwrap_err();
     assert_eq!((error.line, error.user.as_deref()), (3, Some("lee@c.com")));
     let message = error.to_string();
-    assert!(message.contains("users.csv: line 3 (user lee@c.com)"), "{message}");
-    assert!(message.contains("`Challenge` is not base64url"), "{message}");
+    assert!(
+        message.contains("users.csv: line 3 (user lee@c.com)"),
+        "{message}"
+    );
+    assert!(
+        message.contains("`Challenge` is not base64url"),
+        "{message}"
+    );
     assert!(rows[2].is_ok());
 }
 
 #[test]
 fn rows_that_cannot_be_meant_are_refused() {
     let twice = format!("{HEADER_LINE}\n{ROW}\n{}\n", ROW.replace("kim@", "KIM@"));
-    assert_eq!(the_problem(&twice).problem, RowProblem::Duplicate { first_line: 2 });
-    let date = format!("{HEADER_LINE}\n{}\n", ROW.replace("2024-08-14T16:29:58Z", "14.08.24 16:29"));
-    assert!(matches!(the_problem(&date).problem, RowProblem::NotATime { .. }));
+    assert_eq!(
+        the_problem(&twice).problem,
+        RowProblem::Duplicate { first_line: 2 }
+    );
+    let date = format!(
+        "{HEADER_LINE}\n{}\n",
+        ROW.replace("2024-08-14T16:29:58Z", "14.08.24 16:29")
+    );
+    assert!(matches!(
+        the_problem(&date).problem,
+        RowProblem::NotATime { .. }
+    ));
     let short = format!("{HEADER_LINE}\nkim@contoso.com,Kim\n");
-    assert_eq!(the_problem(&short).problem, RowProblem::EmptyCell { column: "User.ID" });
+    assert_eq!(
+        the_problem(&short).problem,
+        RowProblem::EmptyCell { column: "User.ID" }
+    );
     let long = format!("{HEADER_LINE}\n{}\n", ROW.replace("Kim User", "User, Kim"));
-    assert_eq!(the_problem(&long).problem, RowProblem::TooManyCells { found: 7, expected: 6 });
+    assert_eq!(
+        the_problem(&long).problem,
+        RowProblem::TooManyCells {
+            found: 7,
+            expected: 6
+        }
+    );
 }
 
 #[test]
@@ -103,26 +133,57 @@ fn creation_options_must_agree_with_the_other_columns() {
     let options = r#"{"publicKey":{"challenge":"ZXlKaGJH","timeout":0,"attestation":"direct","rp":{"id":"login.microsoft.com","name":"Microsoft"},"user":{"id":"T0Y6Ehqp","displayName":"Kim User","name":"kim@contoso.com"},"pubKeyCredParams":[{"type":"public-key","alg":-7}],"excludeCredentials":[]}}"#;
     let cell = format!("\"{}\"", options.replace('"', "\"\""));
     let with = |row: &str, cell: &str| format!("{HEADER_LINE},CreationOptions\n{row},{cell}\n");
-    assert_eq!(the_row(&with(ROW, &cell)).creation_options.as_deref(), Some(options));
+    assert_eq!(
+        the_row(&with(ROW, &cell)).creation_options.as_deref(),
+        Some(options)
+    );
     let mixed = with(&ROW.replace("ZXlKaGJH", "ZXlKaGJI"), &cell);
-    assert_eq!(the_problem(&mixed).problem, RowProblem::Disagree { column: "Challenge" });
+    assert_eq!(
+        the_problem(&mixed).problem,
+        RowProblem::Disagree {
+            column: "Challenge"
+        }
+    );
     let cut = with(ROW, &cell.replace("}}", ""));
-    assert!(matches!(the_problem(&cut).problem, RowProblem::CreationOptions { .. }));
+    assert!(matches!(
+        the_problem(&cut).problem,
+        RowProblem::CreationOptions { .. }
+    ));
 }
 
 #[test]
 fn files_that_are_no_challenges_say_so() {
     assert!(matches!(read_bytes(b""), Err(Error::Empty { .. })));
-    assert!(matches!(read_bytes(b"\xef\xbb\xbf\r\n\r\n"), Err(Error::Empty { .. })));
-    let missing = read_bytes(b"#User.Name,User.ID,Challenge\nk,a,b\n").unwrap_err().to_string();
-    assert!(missing.contains("lacks the column `User.DisplayName`, `ChallengeExpiryTime`"), "{missing}");
-    assert!(matches!(read_bytes(b"PK\x03\x04\x14\x00\x06\x00"), Err(Error::NotText { line: 1, .. })));
+    assert!(matches!(
+        read_bytes(b"\xef\xbb\xbf\r\n\r\n"),
+        Err(Error::Empty { .. })
+    ));
+    let missing = read_bytes(b"#User.Name,User.ID,Challenge\nk,a,b\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("lacks the column `User.DisplayName`, `ChallengeExpiryTime`"),
+        "{missing}"
+    );
+    assert!(matches!(
+        read_bytes(b"PK\x03\x04\x14\x00\x06\x00"),
+        Err(Error::NotText { line: 1, .. })
+    ));
     let doubled = format!("{HEADER_LINE},challenge\n");
-    assert!(matches!(read_bytes(doubled.as_bytes()), Err(Error::DuplicateColumn { .. })));
-    assert!(matches!(read_bytes(&vec![b'a'; 50 << 20]), Err(Error::LineTooLong { line: 1, .. })));
+    assert!(matches!(
+        read_bytes(doubled.as_bytes()),
+        Err(Error::DuplicateColumn { .. })
+    ));
+    assert!(matches!(
+        read_bytes(&vec![b'a'; 50 << 20]),
+        Err(Error::LineTooLong { line: 1, .. })
+    ));
     let mut late = format!("{HEADER_LINE}\n{ROW}\n\"").into_bytes();
     late.extend(vec![b'a'; 3 << 20]);
-    assert!(matches!(read_bytes(&late), Err(Error::LineTooLong { line: 3, .. })));
+    assert!(matches!(
+        read_bytes(&late),
+        Err(Error::LineTooLong { line: 3, .. })
+    ));
 }
 
 fn a_row(name: &str, display_name: &str) -> ChallengeRow {
@@ -152,7 +213,10 @@ fn a_torn_last_line_is_cut_before_going_on() {
     let mut writer = ChallengeWriter::append_to(&path).unwrap();
     writer.append(&a_row("max@c.com", "Max")).unwrap();
     writer.finish().unwrap();
-    let rows: Vec<_> = ChallengeReader::open(&path).unwrap().map(|row| row.unwrap().unwrap()).collect();
+    let rows: Vec<_> = ChallengeReader::open(&path)
+        .unwrap()
+        .map(|row| row.unwrap().unwrap())
+        .collect();
     let names: Vec<_> = rows.iter().map(|row| row.user_name.as_str()).collect();
     assert_eq!(names, ["kim@c.com", "max@c.com"]);
     assert_eq!(rows[0].display_name, "=Kim");
@@ -164,7 +228,10 @@ fn the_header_starts_with_the_scripts_columns() {
     let path = directory.path().join("users.csv");
     ChallengeWriter::create(&path).unwrap().finish().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with(&format!("{HEADER_LINE},CreationOptions")), "{text}");
+    assert!(
+        text.starts_with(&format!("{HEADER_LINE},CreationOptions")),
+        "{text}"
+    );
 }
 
 proptest! {

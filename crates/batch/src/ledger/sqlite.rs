@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, Stage, Step, UserRef,
-};
+use super::{KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, Stage, Step, UserRef};
 use crate::private_file::create_private;
 
 /// A ledger in a SQLite file (mode 0600), held by one run at a time.

@@ -39,10 +39,24 @@ fn a_record_goes_through_its_stages_and_survives_reopening() {
     let kim = user("kim@c.com", 1, Some("oid-1"));
     let record = ledger.bind(&kim, &key("111")).unwrap();
     let pin = SecretString::from("583920");
-    ledger.record(record.id, &Step::PinPlanned { pin: &pin }).unwrap();
-    ledger.record(record.id, &Step::PinSet { pin: &pin }).unwrap();
-    ledger.record(record.id, &Step::CredentialMade(&credential())).unwrap();
-    ledger.record(record.id, &Step::Registered { method_id: "m", model: Some("Key 5") }).unwrap();
+    ledger
+        .record(record.id, &Step::PinPlanned { pin: &pin })
+        .unwrap();
+    ledger
+        .record(record.id, &Step::PinSet { pin: &pin })
+        .unwrap();
+    ledger
+        .record(record.id, &Step::CredentialMade(&credential()))
+        .unwrap();
+    ledger
+        .record(
+            record.id,
+            &Step::Registered {
+                method_id: "m",
+                model: Some("Key 5"),
+            },
+        )
+        .unwrap();
     drop(ledger);
     let mut ledger = SqliteLedger::open(&directory.path().join("ledger.db")).unwrap();
     let found = ledger.find(&kim).unwrap().unwrap();
@@ -58,10 +72,26 @@ fn a_record_goes_through_its_stages_and_survives_reopening() {
 #[test]
 fn steps_out_of_order_are_refused() {
     let (_directory, mut ledger) = open();
-    let record = ledger.bind(&user("kim@c.com", 1, None), &key("111")).unwrap();
-    let early = ledger.record(record.id, &Step::Registered { method_id: "m", model: None });
-    assert!(matches!(early, Err(LedgerError::OutOfOrder { stage: Stage::KeyBound, .. })));
-    ledger.record(record.id, &Step::CredentialMade(&credential())).unwrap();
+    let record = ledger
+        .bind(&user("kim@c.com", 1, None), &key("111"))
+        .unwrap();
+    let early = ledger.record(
+        record.id,
+        &Step::Registered {
+            method_id: "m",
+            model: None,
+        },
+    );
+    assert!(matches!(
+        early,
+        Err(LedgerError::OutOfOrder {
+            stage: Stage::KeyBound,
+            ..
+        })
+    ));
+    ledger
+        .record(record.id, &Step::CredentialMade(&credential()))
+        .unwrap();
     let pin = SecretString::from("583920");
     let late = ledger.record(record.id, &Step::PinPlanned { pin: &pin });
     assert!(matches!(late, Err(LedgerError::OutOfOrder { .. })));
@@ -72,23 +102,33 @@ fn steps_out_of_order_are_refused() {
 #[test]
 fn one_key_serves_one_user() {
     let (_directory, mut ledger) = open();
-    let record = ledger.bind(&user("kim@c.com", 1, None), &key("111")).unwrap();
-    let other = ledger.bind(&user("lee@c.com", 2, None), &key("111")).unwrap_err();
+    let record = ledger
+        .bind(&user("kim@c.com", 1, None), &key("111"))
+        .unwrap();
+    let other = ledger
+        .bind(&user("lee@c.com", 2, None), &key("111"))
+        .unwrap_err();
     assert_eq!(
         other.to_string(),
         "key 111 already belongs to kim@c.com; put it aside and take another one"
     );
     assert_eq!(ledger.bound_serials().unwrap(), ["111"]);
-    ledger.record(record.id, &Step::Abandoned { reason: "broken" }).unwrap();
+    ledger
+        .record(record.id, &Step::Abandoned { reason: "broken" })
+        .unwrap();
     assert!(ledger.bound_serials().unwrap().is_empty());
     assert!(ledger.find(&user("kim@c.com", 1, None)).unwrap().is_none());
-    ledger.bind(&user("lee@c.com", 2, None), &key("111")).unwrap();
+    ledger
+        .bind(&user("lee@c.com", 2, None), &key("111"))
+        .unwrap();
 }
 
 #[test]
 fn a_renamed_user_is_the_same_user() {
     let (_directory, mut ledger) = open();
-    let record = ledger.bind(&user("kim@c.com", 1, Some("oid-1")), &key("111")).unwrap();
+    let record = ledger
+        .bind(&user("kim@c.com", 1, Some("oid-1")), &key("111"))
+        .unwrap();
     for same in [
         user("kim.new@c.com", 9, Some("oid-1")),
         user("kim.new@c.com", 1, None),
@@ -109,7 +149,10 @@ fn two_runs_do_not_share_a_ledger_and_junk_is_no_ledger() {
     assert!(matches!(second, Err(LedgerError::InUse { .. })));
     let junk = directory.path().join("junk.db");
     std::fs::write(&junk, vec![7; 8192]).unwrap();
-    assert!(matches!(SqliteLedger::open(&junk), Err(LedgerError::NotALedger { .. })));
+    assert!(matches!(
+        SqliteLedger::open(&junk),
+        Err(LedgerError::NotALedger { .. })
+    ));
 }
 
 #[cfg(unix)]
@@ -117,7 +160,9 @@ fn two_runs_do_not_share_a_ledger_and_junk_is_no_ledger() {
 fn every_file_of_the_ledger_is_its_owners_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let (directory, mut ledger) = open();
-    ledger.bind(&user("kim@c.com", 1, None), &key("111")).unwrap();
+    ledger
+        .bind(&user("kim@c.com", 1, None), &key("111"))
+        .unwrap();
     let mut seen = 0;
     for entry in std::fs::read_dir(directory.path()).unwrap() {
         let entry = entry.unwrap();

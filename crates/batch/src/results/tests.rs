@@ -16,7 +16,11 @@ fn row(upn: &str, serial: &str, pin: &str, status: &str) -> ResultRow {
 }
 
 fn lines(path: &Path) -> Vec<String> {
-    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -28,8 +32,10 @@ fn rows_of_earlier_runs_and_of_the_scripts_stay() {
         "#upn,entraIDAuthMethodObjectId,serialNumber,PIN\r\nold@c.com,abc,111,402913\r\n",
     )
     .unwrap();
-    let mut file = ResultFile::open(&path, vec![row("kim@c.com", "222", "583920", "registered")]).unwrap();
-    file.put(row("lee@c.com", "333", "690124", "registered")).unwrap();
+    let mut file =
+        ResultFile::open(&path, vec![row("kim@c.com", "222", "583920", "registered")]).unwrap();
+    file.put(row("lee@c.com", "333", "690124", "registered"))
+        .unwrap();
     let lines = lines(&path);
     assert_eq!(
         lines[0],
@@ -50,8 +56,10 @@ fn a_row_that_comes_again_replaces_itself() {
         ..row("kim@c.com", "222", "583920", "incomplete")
     };
     let mut file = ResultFile::open(&path, vec![incomplete]).unwrap();
-    file.put(row("kim@c.com", "222", "583920", "registered")).unwrap();
-    file.put(row("kim@c.com", "999", "104938", "registered")).unwrap();
+    file.put(row("kim@c.com", "222", "583920", "registered"))
+        .unwrap();
+    file.put(row("kim@c.com", "999", "104938", "registered"))
+        .unwrap();
     let lines = lines(&path);
     assert_eq!(lines.len(), 3);
     assert!(lines[1].contains(",registered,"));
@@ -63,7 +71,8 @@ fn a_torn_row_is_dropped_and_another_kind_of_file_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.csv");
     let mut file = ResultFile::open(&path, Vec::new()).unwrap();
-    file.put(row("kim@c.com", "222", "583920", "registered")).unwrap();
+    file.put(row("kim@c.com", "222", "583920", "registered"))
+        .unwrap();
     drop(file);
     let mut torn = std::fs::read(&path).unwrap();
     torn.extend(b"lee@c.com,method,333,6901");
@@ -73,8 +82,14 @@ fn a_torn_row_is_dropped_and_another_kind_of_file_is_left_alone() {
 
     let other = directory.path().join("invoices.csv");
     std::fs::write(&other, "customer,amount\nx,1\n").unwrap();
-    assert!(matches!(ResultFile::open(&other, Vec::new()), Err(Error::MissingColumns { .. })));
-    assert_eq!(std::fs::read_to_string(&other).unwrap(), "customer,amount\nx,1\n");
+    assert!(matches!(
+        ResultFile::open(&other, Vec::new()),
+        Err(Error::MissingColumns { .. })
+    ));
+    assert_eq!(
+        std::fs::read_to_string(&other).unwrap(),
+        "customer,amount\nx,1\n"
+    );
 }
 
 #[cfg(unix)]
@@ -86,5 +101,8 @@ fn the_file_is_its_owners_only_even_when_it_was_not() {
     std::fs::write(&path, "#upn,entraIDAuthMethodObjectId,serialNumber,PIN\n").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     ResultFile::open(&path, Vec::new()).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 }

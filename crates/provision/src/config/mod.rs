@@ -201,7 +201,9 @@ impl Config {
             random_pin_length: members.integer("randomPinLength", 4..=63)?.unwrap_or(6),
             random_pin_alphabet: alphabet(&members)?,
             graph_version: graph_version(&members)?,
-            authority: members.url("authority")?.unwrap_or_else(|| cloud.authority()),
+            authority: members
+                .url("authority")?
+                .unwrap_or_else(|| cloud.authority()),
             graph_endpoint: members
                 .url("graphEndpoint")?
                 .unwrap_or_else(|| cloud.graph_endpoint()),

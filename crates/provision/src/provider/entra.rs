@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use jiff::Timestamp;
 use keywright_graph::{
-    ClientSecret, Error, Fido2Method, GraphClient, GraphEvent, GraphVersion, Member, NewFido2Method, Observer,
-    TokenSource, method_ids_for,
+    ClientSecret, Error, Fido2Method, GraphClient, GraphEvent, GraphVersion, Member,
+    NewFido2Method, Observer, TokenSource, method_ids_for,
 };
 
 use super::{

@@ -15,7 +15,10 @@ pub(super) const CHALLENGE_OVER: &str = "challenge_over";
 impl Turn<'_> {
     /// A run before this one made the credential: it is registered already, or can be posted without the key, or its
     /// challenge is over and it has to be made anew.
-    pub(super) async fn activate_without_key(&mut self, record: &mut Record) -> Result<(), Failure> {
+    pub(super) async fn activate_without_key(
+        &mut self,
+        record: &mut Record,
+    ) -> Result<(), Failure> {
         let made = credential(record)?;
         if let Some(found) = self.find(&made).await? {
             return self.registered(record, &found);
@@ -65,7 +68,9 @@ impl Turn<'_> {
                 }
                 return Err(Failure::user(
                     &error.code,
-                    format!("{error}; the credential is on record and is posted again by the next run"),
+                    format!(
+                        "{error}; the credential is on record and is posted again by the next run"
+                    ),
                 ));
             }
             break error;
@@ -112,7 +117,9 @@ impl Turn<'_> {
                 Err(Failure::User { message, .. }) => format!("it is still on the key ({message})"),
                 Err(other) => return Err(other),
             },
-            None => "it is still on the key until that key is put in for this user again".to_owned(),
+            None => {
+                "it is still on the key until that key is put in for this user again".to_owned()
+            }
         };
         let message = format!("the provider refused the credential: {refusal}; {on_key}");
         *record = self.note(record, &Step::CredentialDropped { reason: &message })?;
@@ -133,9 +140,11 @@ impl Turn<'_> {
         let pin = pin.clone();
         let deleted = self
             .desk
-            .with(key, move |key, signal| match key.delete_credential(&id, &pin, signal) {
-                Err(CtapError::NoSuchCredential) => Ok(()),
-                outcome => outcome,
+            .with(key, move |key, signal| {
+                match key.delete_credential(&id, &pin, signal) {
+                    Err(CtapError::NoSuchCredential) => Ok(()),
+                    outcome => outcome,
+                }
             })
             .await;
         Ok(deleted?)

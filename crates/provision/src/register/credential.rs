@@ -62,7 +62,9 @@ impl Turn<'_> {
             Err(error) => {
                 return Err(Failure::user(
                     "attestation_invalid",
-                    format!("what the key answered does not verify, and was not sent anywhere: {error}"),
+                    format!(
+                        "what the key answered does not verify, and was not sent anywhere: {error}"
+                    ),
                 ));
             }
         };
@@ -71,7 +73,13 @@ impl Turn<'_> {
             client_data_json: client_data,
             attestation_object,
             expires: issued.expires,
-            label: label(record, self.provider.now().to_zoned(jiff::tz::TimeZone::system()).date()),
+            label: label(
+                record,
+                self.provider
+                    .now()
+                    .to_zoned(jiff::tz::TimeZone::system())
+                    .date(),
+            ),
         };
         *record = self.note(record, &Step::CredentialMade(&made))?;
         self.tell(key, &verified);
@@ -218,7 +226,12 @@ impl Turn<'_> {
         options: &PublicKeyCredentialCreationOptions,
     ) -> Result<String, Failure> {
         let rp_id = options.rp_id().unwrap_or_default();
-        if self.settings.allowed_rp_ids.iter().any(|allowed| allowed == rp_id) {
+        if self
+            .settings
+            .allowed_rp_ids
+            .iter()
+            .any(|allowed| allowed == rp_id)
+        {
             return Ok(rp_id.to_owned());
         }
         Err(Failure::user(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keywright_ctap::{
-    Authenticator, AuthenticatorInfo, DeviceIdentity, Error as CtapError, KeyRequest, KeySource,
-    Keepalive, Signal,
+    Authenticator, AuthenticatorInfo, DeviceIdentity, Error as CtapError, Keepalive, KeyRequest,
+    KeySource, Signal,
 };
 
 use super::failure::Failure;

@@ -71,24 +71,14 @@ impl From<CtapError> for Failure {
     fn from(error: CtapError) -> Self {
         match &error {
             CtapError::Cancelled => Self::Stopped,
-            CtapError::DeadlineExceeded => Self::user(
-                "key_timeout",
-                "the key was not touched in time; run again, nothing is lost",
-            ),
+            CtapError::DeadlineExceeded => Self::user("key_timeout", NOT_TOUCHED),
             CtapError::Transport(TransportError::Disconnected) => Self::KeyLost,
             CtapError::Status { status, .. } => match status {
-                StatusCode::PinBlocked => Self::user(
-                    "pin_blocked",
-                    "the key's PIN is blocked for good; only a reset, which wipes the key, makes it usable again",
-                ),
-                StatusCode::PinAuthBlocked => Self::user(
-                    "pin_auth_blocked",
-                    "three wrong PINs in a row: take the key out, put it in again and run once more",
-                ),
-                StatusCode::UserActionTimeout | StatusCode::ActionTimeout => Self::user(
-                    "key_timeout",
-                    "the key was not touched in time; run again, nothing is lost",
-                ),
+                StatusCode::PinBlocked => Self::user("pin_blocked", PIN_BLOCKED),
+                StatusCode::PinAuthBlocked => Self::user("pin_auth_blocked", PIN_AUTH_BLOCKED),
+                StatusCode::UserActionTimeout | StatusCode::ActionTimeout => {
+                    Self::user("key_timeout", NOT_TOUCHED)
+                }
                 StatusCode::OperationDenied => {
                     Self::user("touch_denied", "the request was declined at the key")
                 }
@@ -102,3 +92,11 @@ impl From<CtapError> for Failure {
         }
     }
 }
+
+pub(super) const PIN_BLOCKED: &str =
+    "its PIN is blocked for good; only a reset, which wipes the key, makes it usable again";
+
+pub(super) const PIN_AUTH_BLOCKED: &str =
+    "three wrong PINs in a row: take the key out, put it in again and run once more";
+
+const NOT_TOUCHED: &str = "the key was not touched in time; run again, nothing is lost";

@@ -4,6 +4,7 @@ mod activate;
 mod credential;
 mod desk;
 mod failure;
+mod inspect;
 mod pin;
 mod turn;
 
@@ -116,10 +117,8 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
         users: Some(rows),
     });
     let known = ledger.records(provider.tenant())?;
-    let mut results = ResultFile::open(
-        &settings.out,
-        known.iter().filter_map(result_row).collect(),
-    )?;
+    let mut results =
+        ResultFile::open(&settings.out, known.iter().filter_map(result_row).collect())?;
     let mut run = Run {
         provider,
         ledger,
@@ -190,7 +189,7 @@ pub fn without_sign_in(settings: &RegisterSettings, source: ProviderError) -> Er
             line: first.line,
             user: first.user_name,
             since: first.expires,
-            source,
+            source: Box::new(source),
         },
     }
 }
@@ -232,7 +231,11 @@ impl Run<'_> {
             object_id: row.object_id.clone(),
         };
         let before = self.ledger.find(&user)?;
-        if !self.signed_in && before.as_ref().is_none_or(|record| record.stage != Stage::Complete) {
+        if !self.signed_in
+            && before
+                .as_ref()
+                .is_none_or(|record| record.stage != Stage::Complete)
+        {
             // Before the first key is touched, not before: a run with nothing to do needs no sign-in.
             self.provider.sign_in().await.map_err(Error::Provider)?;
             self.signed_in = true;
@@ -311,7 +314,8 @@ fn result_row(record: &Record) -> Option<ResultRow> {
             .unwrap_or_default(),
         time: Some(record.changed),
         detail: if planned {
-            "the PIN was being set when the run ended; run keywright-register again with this key".to_owned()
+            "the PIN was being set when the run ended; run keywright-register again with this key"
+                .to_owned()
         } else {
             record.detail.clone()
         },

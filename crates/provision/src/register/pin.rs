@@ -15,7 +15,7 @@ use keywright_ctap::{ConfigChange, Pin, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::desk::{CtapErrorOrFailure, Key};
-use super::failure::Failure;
+use super::failure::{Failure, PIN_AUTH_BLOCKED, PIN_BLOCKED};
 use super::turn::Turn;
 use crate::config::Ctap21;
 use crate::event::Event;
@@ -24,7 +24,11 @@ use crate::random_pin::PinGenerator;
 
 impl Turn<'_> {
     /// Brings the key to the PIN it is to have, and the record to [`Stage::PinSet`].
-    pub(super) async fn settle_pin(&mut self, key: &mut Key, record: &mut Record) -> Result<Pin, Failure> {
+    pub(super) async fn settle_pin(
+        &mut self,
+        key: &mut Key,
+        record: &mut Record,
+    ) -> Result<Pin, Failure> {
         let pin = match (record.stage, recorded_pin(record)?) {
             (Stage::KeyBound, _) | (_, None) => self.first_pin(key, record).await?,
             (Stage::PinPlanned, Some(planned)) => self.planned_pin(key, record, planned).await?,
@@ -73,7 +77,12 @@ impl Turn<'_> {
                 .await;
             match checked {
                 Ok(()) => {
-                    *record = self.note(record, &Step::PinSet { pin: &secret(&planned) })?;
+                    *record = self.note(
+                        record,
+                        &Step::PinSet {
+                            pin: &secret(&planned),
+                        },
+                    )?;
                     return Ok(planned);
                 }
                 Err(error) if error.status() == Some(StatusCode::PinInvalid) => {}
@@ -212,16 +221,10 @@ impl Turn<'_> {
             .with(key, |key, signal| key.pin_retries(signal))
             .await?;
         if left.retries == 0 {
-            return Err(Failure::KeyUnfit(
-                "its PIN is blocked for good; only a reset, which wipes the key, makes it usable again"
-                    .to_owned(),
-            ));
+            return Err(Failure::KeyUnfit(PIN_BLOCKED.to_owned()));
         }
         if left.power_cycle_required {
-            return Err(Failure::user(
-                "pin_auth_blocked",
-                "three wrong PINs in a row: take the key out, put it in again and run once more",
-            ));
+            return Err(Failure::user("pin_auth_blocked", PIN_AUTH_BLOCKED));
         }
         Ok(left.retries)
     }
@@ -242,7 +245,8 @@ impl Turn<'_> {
         if pin.code_points() < usize::from(length) {
             return Ok(());
         }
-        self.set_min_pin_length(key, pin, Some(length), false).await?;
+        self.set_min_pin_length(key, pin, Some(length), false)
+            .await?;
         self.report(Event::MinimumPinLengthSet {
             user: self.user.clone(),
             length,
@@ -251,7 +255,11 @@ impl Turn<'_> {
     }
 
     /// Last of all: from here on the key gives no PIN token until the PIN was changed.
-    pub(super) async fn force_pin_change(&mut self, key: &mut Key, pin: &Pin) -> Result<(), Failure> {
+    pub(super) async fn force_pin_change(
+        &mut self,
+        key: &mut Key,
+        pin: &Pin,
+    ) -> Result<(), Failure> {
         if self.settings.ctap21 == Ctap21::Off || key.info.force_pin_change == Some(true) {
             return Ok(());
         }
@@ -281,7 +289,9 @@ impl Turn<'_> {
         };
         let pin = pin.clone();
         self.desk
-            .with(key, move |key, signal| key.configure(&change, Some(&pin), signal))
+            .with(key, move |key, signal| {
+                key.configure(&change, Some(&pin), signal)
+            })
             .await?;
         Ok(())
     }

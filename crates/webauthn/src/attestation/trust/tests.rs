@@ -95,7 +95,10 @@ fn a_leaf_leads_to_its_root_directly_or_through_others() {
         assess(&[&below, middle.der()], &middle.anchors(), in_2030()),
         Ok(())
     );
-    assert_eq!(assess(&[&below], std::slice::from_ref(&below), in_2030()), Ok(()));
+    assert_eq!(
+        assess(&[&below], std::slice::from_ref(&below), in_2030()),
+        Ok(())
+    );
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! Whether a key can serve a user at all, found out before anything on it is changed.
+
+use keywright_ctap::GetAssertionRequest;
+
+use super::desk::Key;
+use super::failure::{Failure, PIN_BLOCKED};
+use super::turn::Turn;
+use crate::config::Ctap21;
+
+impl Turn<'_> {
+    /// Refuses, before anything on the key is changed, what cannot work.
+    pub(super) async fn inspect(&mut self, key: &mut Key) -> Result<(), Failure> {
+        let info = &key.info;
+        let unfit = |reason: &str| Err(Failure::KeyUnfit(reason.to_owned()));
+        if !info
+            .versions
+            .iter()
+            .any(|version| version.starts_with("FIDO_2"))
+        {
+            return unfit("it speaks U2F only and cannot hold passkeys");
+        }
+        if !info.supports_resident_keys() {
+            return unfit("it cannot hold discoverable credentials");
+        }
+        if info.client_pin().is_none() {
+            return unfit("it cannot have a PIN");
+        }
+        if self.settings.ctap21 == Ctap21::Require && !info.supports_set_min_pin_length() {
+            return unfit(
+                "it cannot force a PIN change (no setMinPINLength), which `useCTAP21Features` asks for; set that to \
+                 \"ifSupported\" to use it all the same",
+            );
+        }
+        if info.remaining_discoverable_credentials == Some(0) {
+            return unfit("it is full; delete a credential on it or take another key");
+        }
+        if info.client_pin() == Some(true) {
+            let left = self
+                .desk
+                .with(key, |key, signal| key.pin_retries(signal))
+                .await?;
+            if left.retries == 0 {
+                return unfit(PIN_BLOCKED);
+            }
+        }
+        if self.holds_excluded(key).await? {
+            return unfit("it already holds a passkey of this user");
+        }
+        Ok(())
+    }
+
+    /// Whether a credential that the provider excludes is on this key, asked without a touch (CTAP 2.2 §6.2, `up` false).
+    async fn holds_excluded(&mut self, key: &mut Key) -> Result<bool, Failure> {
+        let issued = self.current_options().await?;
+        let Some(rp_id) = issued.options.rp_id().map(str::to_owned) else {
+            return Ok(false);
+        };
+        let excluded = issued.options.exclude_credentials.iter();
+        let ids: Vec<Vec<u8>> = excluded.map(|one| one.id.as_bytes().to_vec()).collect();
+        let at_once = key.info.max_credential_count_in_list.unwrap_or(1).max(1);
+        let longest = key.info.max_credential_id_length.unwrap_or(u64::MAX);
+        let fitting: Vec<Vec<u8>> = ids
+            .into_iter()
+            .filter(|id| id.len() as u64 <= longest)
+            .collect();
+        for chunk in fitting.chunks(usize::try_from(at_once).unwrap_or(1)) {
+            let request = GetAssertionRequest {
+                client_data_hash: [0; 32],
+                rp_id: rp_id.clone(),
+                allow_list: chunk.to_vec(),
+                user_presence: false,
+                user_verification: false,
+                hmac_secret: None,
+            };
+            let found = self
+                .desk
+                .with(key, move |key, signal| {
+                    key.get_assertion(&request, None, signal)
+                })
+                .await;
+            // Any refusal but "no such credential" leaves it to makeCredential to find out.
+            if found.is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
