@@ -29,16 +29,16 @@ pub(crate) struct PrivateKey {
 pub(crate) const ALGORITHMS: [CoseAlgorithm; 2] = [CoseAlgorithm::ES256, CoseAlgorithm::EDDSA];
 
 impl PrivateKey {
-    /// A fresh key of one of [`ALGORITHMS`].
-    pub(crate) fn generate(alg: CoseAlgorithm) -> Result<Self> {
+    /// A fresh key pair of one of [`ALGORITHMS`].
+    pub(crate) fn generate(alg: CoseAlgorithm) -> Result<(Self, CoseKey)> {
         loop {
             let key = Self {
                 alg,
                 secret: Secret::random(32)?,
             };
             // All but one in 2^32 candidates are below the group order.
-            if key.public_key().is_ok() {
-                return Ok(key);
+            if let Ok(public) = key.public_key() {
+                return Ok((key, public));
             }
         }
     }

@@ -14,7 +14,8 @@ use crate::credential::Usable;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) powered_up: Instant,
-    key_agreement: [Option<KeyAgreement>; 2],
+    /// With its public half, which takes as long to compute as half an agreement.
+    key_agreement: [Option<(KeyAgreement, PublicKey)>; 2],
     token: Option<GrantedToken>,
     /// Wrong PINs in a row; three block the PIN until power is cycled.
     pub(crate) wrong_pins: u8,
@@ -83,7 +84,7 @@ impl Session {
     /// `getPublicKey`: the key agreement key of a protocol, which is made when it is first asked
     /// for.
     pub(crate) fn public_key(&mut self, protocol: Protocol) -> Result<PublicKey, StatusCode> {
-        Ok(self.key_agreement(protocol)?.public_key())
+        Ok(self.key_agreement(protocol)?.1.clone())
     }
 
     /// `decapsulate`
@@ -93,6 +94,7 @@ impl Session {
         platform: &PublicKey,
     ) -> Result<SharedSecret, StatusCode> {
         self.key_agreement(protocol)?
+            .0
             .decapsulate(protocol, platform)
             .map_err(|_| StatusCode::InvalidParameter)
     }
@@ -164,15 +166,22 @@ impl Session {
         }
     }
 
-    fn key_agreement(&mut self, protocol: Protocol) -> Result<&KeyAgreement, StatusCode> {
+    fn key_agreement(
+        &mut self,
+        protocol: Protocol,
+    ) -> Result<&(KeyAgreement, PublicKey), StatusCode> {
         let slot = self.key_agreement_slot(protocol);
         match slot {
-            Some(key) => Ok(key),
-            None => Ok(slot.insert(KeyAgreement::generate().map_err(|_| StatusCode::Unspecified)?)),
+            Some(pair) => Ok(pair),
+            None => {
+                let key = KeyAgreement::generate().map_err(|_| StatusCode::Unspecified)?;
+                let public = key.public_key();
+                Ok(slot.insert((key, public)))
+            }
         }
     }
 
-    fn key_agreement_slot(&mut self, protocol: Protocol) -> &mut Option<KeyAgreement> {
+    fn key_agreement_slot(&mut self, protocol: Protocol) -> &mut Option<(KeyAgreement, PublicKey)> {
         let [one, two] = &mut self.key_agreement;
         match protocol {
             Protocol::One => one,

@@ -56,8 +56,8 @@ impl VirtualKey {
         self.session.spend_token();
 
         let extensions = self.process_extensions(request)?;
-        let private_key = PrivateKey::generate(algorithm).map_err(|_| StatusCode::Unspecified)?;
-        let public_key = private_key.public_key()?;
+        let (private_key, public_key) =
+            PrivateKey::generate(algorithm).map_err(|_| StatusCode::Unspecified)?;
         let credential_id = if resident {
             self.store(request, private_key, &extensions)?
         } else {
