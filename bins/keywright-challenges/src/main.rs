@@ -5,7 +5,7 @@ mod cli;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use keywright_cli::{Output, Screen, Terminal};
+use keywright_cli::{Screen, Terminal};
 use keywright_provision::{
     Cancel, CollectSettings, Config, EntraProvider, Error, Summary, collect,
 };
@@ -13,13 +13,7 @@ use keywright_provision::{
 use cli::Cli;
 
 fn main() -> ExitCode {
-    let cli: Cli = match keywright_cli::parse() {
-        Ok(cli) => cli,
-        Err(exit) => return exit,
-    };
-    let output = if cli.json { Output::Json } else { Output::Text };
-    let screen = Arc::new(Screen::new(output));
-    keywright_cli::run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
+    keywright_cli::main(|cli: &Cli| cli.json, program)
 }
 
 async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use keywright_provision::{Cancel, Error, Event, Reporter, Summary};
 
-use crate::render::Screen;
+use crate::render::{Output, Screen};
 
 /// What the exit status tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,24 +67,37 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Reads the command line; a mistake in it ends the program with 64, a call for help with 0.
-///
-/// # Errors
-/// The exit code to end with; everything there is to say was said.
-pub fn parse<C: Parser>() -> Result<C, ExitCode> {
-    C::try_parse().map_err(|error| {
-        let exit = match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-            _ => Exit::Usage,
-        };
-        // A closed standard error leaves nobody to tell.
-        let _ = error.print();
-        exit.into()
-    })
+/// The whole of a program's `main`: reads the command line (a mistake in it ends with 64, a call for help with 0), and
+/// runs `program` to its end. The first Ctrl-C asks it to stop in good order, the second one ends it at once.
+pub fn main<C, F>(
+    json: impl FnOnce(&C) -> bool,
+    program: impl FnOnce(C, Arc<Screen>, Cancel) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Summary, Error>>,
+{
+    let cli = match C::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+                _ => Exit::Usage,
+            };
+            // A closed standard error leaves nobody to tell.
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let screen = Arc::new(Screen::new(if json(&cli) {
+        Output::Json
+    } else {
+        Output::Text
+    }));
+    run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
 }
 
-/// Runs `program` to its end; the first Ctrl-C asks it to stop in good order, the second one ends it at once.
-pub fn run<F>(screen: &Screen, program: impl FnOnce(Cancel) -> F) -> ExitCode
+fn run<F>(screen: &Screen, program: impl FnOnce(Cancel) -> F) -> ExitCode
 where
     F: Future<Output = Result<Summary, Error>>,
 {

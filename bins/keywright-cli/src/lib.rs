@@ -5,6 +5,6 @@ mod render;
 mod terminal;
 mod text;
 
-pub use exit::{Exit, parse, run};
+pub use exit::{Exit, main};
 pub use render::{Output, Screen};
 pub use terminal::Terminal;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keywright_cli::{Output, Screen, Terminal};
+use keywright_cli::{Screen, Terminal};
 use keywright_ctap::KeySource;
 use keywright_ctap::hid::usb::UsbKeys;
 use keywright_provision::batch::SqliteLedger;
@@ -20,13 +20,7 @@ use keywright_virtual_key::VirtualKeys;
 use cli::{Cli, Keys};
 
 fn main() -> ExitCode {
-    let cli: Cli = match keywright_cli::parse() {
-        Ok(cli) => cli,
-        Err(exit) => return exit,
-    };
-    let output = if cli.json { Output::Json } else { Output::Text };
-    let screen = Arc::new(Screen::new(output));
-    keywright_cli::run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
+    keywright_cli::main(|cli: &Cli| cli.json, program)
 }
 
 async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keywright_cli::{Output, Screen};
+use keywright_cli::Screen;
 use keywright_provision::batch::SqliteLedger;
 use keywright_provision::{
     Cancel, CollectSettings, Config, EntraProvider, Error, Parties, RegisterSettings, Summary,
@@ -22,13 +22,7 @@ use cli::Cli;
 use stage::Stage;
 
 fn main() -> ExitCode {
-    let cli: Cli = match keywright_cli::parse() {
-        Ok(cli) => cli,
-        Err(exit) => return exit,
-    };
-    let output = if cli.json { Output::Json } else { Output::Text };
-    let screen = Arc::new(Screen::new(output));
-    keywright_cli::run(&screen, |cancel| rehearse(cli, Arc::clone(&screen), cancel))
+    keywright_cli::main(|cli: &Cli| cli.json, rehearse)
 }
 
 async fn rehearse(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {

@@ -14,7 +14,7 @@ use keywright_webauthn::{Base64Url, PublicKeyCredentialCreationOptions};
 
 use crate::cells::{guard_formula, shorten, unguard_formula};
 use crate::error::{Error, RowError, RowProblem};
-use crate::input::{Row, Table};
+use crate::input::{MAX_SHOWN, Row, Table};
 use crate::private_file::{create_private, replace_private};
 
 /// One user and the challenge that was issued for them.
@@ -71,8 +71,7 @@ const KNOWN: [&str; 8] = [
     "user.objectid",
 ];
 
-/// How much of a cell an error message shows; a user principal name may have 113 characters.
-const MAX_SHOWN: usize = 40;
+/// A user principal name is shown whole.
 const MAX_NAME: usize = 113;
 
 /// The relying party of Entra ID, which the scripts' first version took for granted.
@@ -104,23 +103,7 @@ impl ChallengeReader {
     /// # Errors
     /// [`Error::Empty`], [`Error::MissingColumns`], [`Error::NotText`] and the like: the file as a whole is unusable.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let table = Table::open(path, &KNOWN)?;
-        let missing: Vec<String> = NEEDED
-            .iter()
-            .filter(|name| table.position(name).is_none())
-            .map(|name| (*name).to_owned())
-            .collect();
-        if !missing.is_empty() {
-            return Err(Error::MissingColumns {
-                path: path.to_path_buf(),
-                missing,
-                found: table
-                    .columns()
-                    .iter()
-                    .map(|column| shorten(column, MAX_SHOWN))
-                    .collect(),
-            });
-        }
+        let table = Table::open(path, &KNOWN, &NEEDED)?;
         let columns = Columns {
             user_name: table.position(USER_NAME),
             display_name: table.position(DISPLAY_NAME),

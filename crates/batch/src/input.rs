@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
-use crate::cells::decode;
+use crate::cells::{decode, shorten};
 use crate::error::Error;
 
 /// A file of delimited text whose first line names its columns.
@@ -28,8 +28,9 @@ pub(crate) struct Row {
 }
 
 impl Table {
-    /// Opens `path` and reads its first line; `known` (lower case) helps to tell the delimiter.
-    pub(crate) fn open(path: &Path, known: &[&str]) -> Result<Self, Error> {
+    /// Opens `path` and reads its first line, which must have all of `needed`; `known` (lower case) helps to tell the
+    /// delimiter.
+    pub(crate) fn open(path: &Path, known: &[&str], needed: &[&str]) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io(path, "open it"))?;
         let row_bytes = Arc::new(AtomicUsize::new(0));
         let mut source: Source = BufReader::new(TextGuard {
@@ -70,12 +71,34 @@ impl Table {
             .has_headers(false)
             .flexible(true)
             .from_reader(source);
-        Ok(Self {
+        let table = Self {
             path: path.to_path_buf(),
             columns,
             rows,
             row_bytes,
             lines_before,
+        };
+        table.check_columns(needed)?;
+        Ok(table)
+    }
+
+    fn check_columns(&self, needed: &[&str]) -> Result<(), Error> {
+        let missing: Vec<String> = needed
+            .iter()
+            .filter(|name| self.position(name).is_none())
+            .map(|name| (*name).to_owned())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::MissingColumns {
+            path: self.path.clone(),
+            missing,
+            found: self
+                .columns
+                .iter()
+                .map(|column| shorten(column, MAX_SHOWN))
+                .collect(),
         })
     }
 
@@ -127,6 +150,9 @@ impl Row {
 }
 
 type Source = BufReader<TextGuard<DecodeReaderBytes<File, Vec<u8>>>>;
+
+/// How many characters of a cell an error message shows.
+pub(crate) const MAX_SHOWN: usize = 40;
 
 /// The most bytes one row may have: an option set with hundreds of excluded credentials stays far below.
 const MAX_ROW_BYTES: usize = 1 << 20;

@@ -52,6 +52,7 @@ const HEADER: [&str; 10] = [
     "time",
     "detail",
 ];
+const NEEDED: [&str; 4] = ["upn", "entraIDAuthMethodObjectId", "serialNumber", "PIN"];
 const KNOWN: [&str; 10] = [
     "upn",
     "entraidauthmethodobjectid",
@@ -140,7 +141,7 @@ fn upsert(rows: &mut Vec<ResultRow>, row: ResultRow) -> bool {
 }
 
 fn read_existing(path: &Path) -> Result<Vec<ResultRow>, Error> {
-    let mut table = match Table::open(path, &KNOWN) {
+    let mut table = match Table::open(path, &KNOWN, &NEEDED) {
         Ok(table) => table,
         Err(Error::Empty { .. }) => return Ok(Vec::new()),
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -148,18 +149,6 @@ fn read_existing(path: &Path) -> Result<Vec<ResultRow>, Error> {
         }
         Err(error) => return Err(error),
     };
-    let missing: Vec<String> = ["upn", "entraIDAuthMethodObjectId", "serialNumber", "PIN"]
-        .iter()
-        .filter(|name| table.position(name).is_none())
-        .map(|name| (*name).to_owned())
-        .collect();
-    if !missing.is_empty() {
-        return Err(Error::MissingColumns {
-            path: path.to_path_buf(),
-            missing,
-            found: table.columns().to_vec(),
-        });
-    }
     let positions = KNOWN.map(|name| table.position(name));
     let whole = table.columns().len();
     let mut rows = Vec::new();
