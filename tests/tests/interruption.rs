@@ -6,6 +6,7 @@
 )]
 
 use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +119,65 @@ async fn killed_again_and_again_it_still_comes_to_the_right_end() {
         requests,
         "the tenant was not even asked"
     );
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_while_a_key_waits_for_its_touch_ends_in_good_order() {
+    let rehearsal = Rehearsal::new(2, json!({"useRandomPIN": true})).await;
+    rehearsal.collect().await.unwrap();
+    let directory = rehearsal.directory.path().to_path_buf();
+    let code = tokio::task::spawn_blocking(move || {
+        let mut child = Command::new(program("keywright-register"))
+            .args([
+                "--in",
+                "users.csv",
+                "--out",
+                "keys.csv",
+                "--keys",
+                "virtual:keys",
+            ])
+            .args(["--virtual-touch-ms", "20000"])
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(
+            lines
+                .map_while(Result::ok)
+                .any(|line| line.contains("touch key"))
+        );
+        let kill = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        child.wait().unwrap().code()
+    })
+    .await
+    .unwrap();
+    assert_eq!(code, Some(3), "interrupted, safe to run again");
+    let rows = rehearsal.results();
+    assert_eq!(
+        (rows.len(), rows[0]["status"].as_str()),
+        (1, "incomplete"),
+        "the PIN is on record"
+    );
+    let keys = Box::new(keywright_virtual_key::VirtualKeys::new(
+        rehearsal.path("keys"),
+    ));
+    std::fs::rename(
+        rehearsal.path("keywright-ledger.db"),
+        rehearsal.path("ledger.db"),
+    )
+    .unwrap();
+    let summary = rehearsal
+        .register_with(keys, Arc::new(Answers::default()))
+        .await
+        .unwrap();
+    assert_eq!(summary.done, 2);
+    assert_consistent(&rehearsal);
 }
 
 #[tokio::test]
