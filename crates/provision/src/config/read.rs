@@ -176,6 +176,5 @@ fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
         .iter()
         .map(|name| (strsim::damerau_levenshtein(&fold(key), &fold(name)), *name))
         .min()
-        .filter(|(distance, name)| *distance <= name.len() / 2)
         .map(|(_, name)| name)
 }

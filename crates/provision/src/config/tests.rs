@@ -60,7 +60,7 @@ fn an_unknown_key_names_the_nearest() {
     );
     assert_eq!(
         message("\"useRandomPIN\"", "\"colour\""),
-        "configs.json: unknown key `colour`"
+        "configs.json: unknown key `colour`; did you mean `cloud`?"
     );
 }
 

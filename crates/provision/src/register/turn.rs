@@ -55,16 +55,19 @@ pub(super) struct Issued {
 impl Turn<'_> {
     pub(super) async fn run(&mut self) -> Result<Outcome, Failure> {
         let mut record = self.ledger.find(&self.user_ref())?;
-        if let Some(found) = record.take_if(|found| found.stage == Stage::Complete) {
-            if self.still_registered(&found).await? {
+        if let Some(found) = record.take_if(|found| found.stage >= Stage::Registered) {
+            if !self.still_registered(&found).await? {
+                self.note(
+                    &found,
+                    &Step::Abandoned {
+                        reason: "the provider no longer has this key",
+                    },
+                )?;
+            } else if found.stage == Stage::Complete {
                 return Ok(self.already(&found));
+            } else {
+                record = Some(found);
             }
-            self.note(
-                &found,
-                &Step::Abandoned {
-                    reason: "the provider no longer has this key",
-                },
-            )?;
         }
         if let Some(record) = &record {
             self.report(Event::UserResumed {
@@ -202,7 +205,7 @@ impl Turn<'_> {
         self.desk.key(&self.user, request).await
     }
 
-    /// A complete record of the same challenge is done; one of another challenge is asked after.
+    /// A registered record of the same challenge is so; one of another challenge is asked after.
     async fn still_registered(&self, record: &Record) -> Result<bool, Failure> {
         let Some(made) = &record.credential else {
             return Ok(false);
