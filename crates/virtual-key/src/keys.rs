@@ -98,12 +98,14 @@ impl VirtualKeys {
     fn another(&mut self, served: &[String]) -> Result<Box<dyn Authenticator>> {
         fs::create_dir_all(&self.directory).map_err(Error::io(&self.directory))?;
         for path in self.files()? {
-            let unused = store::peek(&path).is_some_and(|state| {
-                Some(state.serial.as_str()) == file_name(&path)
-                    && !served.contains(&state.serial)
-                    && !self.plugged_in.contains_key(&state.serial)
-                    && state.credentials.is_empty()
+            // By its name first: reading every key that was ever served would cost more with each one.
+            let free = file_name(&path).is_some_and(|serial| {
+                !served.iter().any(|one| one == serial) && !self.plugged_in.contains_key(serial)
             });
+            let unused = free
+                && store::peek(&path).is_some_and(|state| {
+                    Some(state.serial.as_str()) == file_name(&path) && state.credentials.is_empty()
+                });
             if !unused {
                 continue;
             }
