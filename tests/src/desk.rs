@@ -49,20 +49,27 @@ impl Tray {
 }
 
 impl KeySource for Tray {
-    fn next_key(
+    fn next_of(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         _: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>, Error> {
+    ) -> Result<(usize, Box<dyn Authenticator>), Error> {
         let files = self.files.lock().unwrap();
-        files
-            .iter()
-            .find(|file| wanted.accepts(file.file_name().and_then(|name| name.to_str())))
-            .map(|file| Box::new(client(file, self.faults.clone())) as Box<dyn Authenticator>)
-            .ok_or(Error::DeadlineExceeded)
+        for file in files.iter() {
+            let serial = file.file_name().and_then(|name| name.to_str());
+            if let Some(index) = wanted.iter().position(|one| one.accepts(serial)) {
+                return Ok((index, Box::new(client(file, self.faults.clone()))));
+            }
+        }
+        Err(Error::DeadlineExceeded)
     }
 
     fn done(&mut self, _: &DeviceIdentity) {}
+
+    /// Its hand is fast: the next command finds the key gone.
+    fn power_cycle(&mut self, _: &DeviceIdentity) {
+        self.faults.unplug_after(0);
+    }
 
     fn describe(&self) -> String {
         "tray".to_owned()

@@ -10,7 +10,7 @@ use crate::{
     authenticator::Authenticator,
     error::{Error, Result},
     key_source::{KeyRequest, KeySource},
-    signal::Signal,
+    signal::{PassedOver, Signal},
     transport::{DeviceIdentity, TransportError},
 };
 
@@ -39,14 +39,15 @@ pub trait Bus: Send {
 
 /// A [`KeySource`] over a [`Bus`].
 ///
-/// It looks around four times a second. A key that cannot be used is reported once, and then left alone until it is
-/// unplugged. A key that is served and has no serial number is known by its place, and not handed out again before it has
-/// been unplugged.
+/// It looks around four times a second. A key that cannot be used, or that nobody waits for, is told of once, and the
+/// first kind is then left alone until it is unplugged. A key that is served and has no serial number is known by its
+/// place, and not handed out again before it has been unplugged.
 #[derive(Debug)]
 pub struct HotPlug<B> {
     bus: B,
     /// What became of the devices that are there, by their place.
     states: BTreeMap<String, (DeviceIdentity, State)>,
+    looked: Option<Instant>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +56,11 @@ enum State {
     InUse(Option<String>),
     /// Given back, without a serial number to know it by.
     Served,
-    /// Not what the present request wants.
-    PassedOver,
+    /// Not what anybody wanted; with its serial number.
+    PassedOver(Option<String>),
     /// Cannot be opened since then: the operating system may still be setting it up.
     Unopened(Instant),
-    /// Reported as unusable.
+    /// Told of as unusable.
     Refused,
 }
 
@@ -69,6 +70,7 @@ impl<B: Bus> HotPlug<B> {
         Self {
             bus,
             states: BTreeMap::new(),
+            looked: None,
         }
     }
 
@@ -79,73 +81,80 @@ impl<B: Bus> HotPlug<B> {
 
     fn look_around(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Option<Box<dyn Authenticator>>> {
+    ) -> Result<Option<(usize, Box<dyn Authenticator>)>> {
         let devices = self.bus.devices()?;
         // Compared whole, so that another model in the same place is seen to be another key.
         self.states
             .retain(|_, (identity, _)| devices.contains(identity));
         for device in devices {
             if self.is_candidate(&device, wanted)
-                && let Some(key) = self.try_device(device, wanted, signal)?
+                && let Some(found) = self.try_device(device, wanted, signal)?
             {
-                return Ok(Some(key));
+                return Ok(Some(found));
             }
         }
+        self.looked = Some(Instant::now());
         Ok(None)
     }
 
-    fn is_candidate(&self, device: &DeviceIdentity, wanted: &KeyRequest) -> bool {
+    fn is_candidate(&self, device: &DeviceIdentity, wanted: &[KeyRequest]) -> bool {
         match self.states.get(&device.path).map(|(_, state)| state) {
             None | Some(State::Unopened(_)) => true,
+            Some(State::PassedOver(serial)) => first_fit(wanted, serial.as_deref()).is_some(),
             // The caller may ask for the key it has: it can have been pulled and put back in the same place faster than
             // anybody looked.
-            Some(State::InUse(serial)) => {
+            Some(State::InUse(serial)) => wanted.iter().any(|wanted| {
                 matches!(wanted, KeyRequest::Same { .. }) && wanted.accepts(serial.as_deref())
-            }
-            Some(State::Served | State::PassedOver | State::Refused) => false,
+            }),
+            Some(State::Served | State::Refused) => false,
         }
     }
 
     fn try_device(
         &mut self,
         device: DeviceIdentity,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Option<Box<dyn Authenticator>>> {
+    ) -> Result<Option<(usize, Box<dyn Authenticator>)>> {
         let opened = self
             .bus
             .open(&device, signal)
             .and_then(|mut key| Ok((key.serial()?, key)));
         match opened {
-            Ok((serial, key)) if wanted.accepts(serial.as_deref()) => {
-                self.set(device, State::InUse(serial));
-                Ok(Some(key))
-            }
-            Ok(_) => {
-                self.set(device, State::PassedOver);
-                Ok(None)
-            }
-            Err(error) if error.is_disconnected() => Ok(None),
-            Err(error @ (Error::Cancelled | Error::DeadlineExceeded)) => Err(error),
-            Err(error @ Error::Transport(TransportError::Open { .. })) => {
-                let since = match self.states.get(&device.path) {
-                    Some((_, State::Unopened(since))) => *since,
-                    _ => Instant::now(),
-                };
-                if since.elapsed() < SETTLE {
-                    self.set(device, State::Unopened(since));
-                    return Ok(None);
+            Ok((serial, key)) => {
+                if let Some(index) = first_fit(wanted, serial.as_deref()) {
+                    self.set(device, State::InUse(serial));
+                    return Ok(Some((index, key)));
                 }
-                self.set(device, State::Refused);
-                Err(error)
+                signal.passed_over(
+                    &device,
+                    PassedOver::NotWanted {
+                        serial: serial.as_deref(),
+                    },
+                );
+                self.set(device, State::PassedOver(serial));
             }
+            Err(error) if error.is_disconnected() => {}
+            Err(error @ (Error::Cancelled | Error::DeadlineExceeded)) => return Err(error),
+            Err(Error::Transport(TransportError::Open { .. })) if self.may_settle(&device) => {}
             Err(error) => {
+                signal.passed_over(&device, PassedOver::Unusable(&error));
                 self.set(device, State::Refused);
-                Err(error)
             }
         }
+        Ok(None)
+    }
+
+    /// Whether a device that cannot be opened may just be too new for it.
+    fn may_settle(&mut self, device: &DeviceIdentity) -> bool {
+        let since = match self.states.get(&device.path) {
+            Some((_, State::Unopened(since))) => *since,
+            _ => Instant::now(),
+        };
+        self.set(device.clone(), State::Unopened(since));
+        since.elapsed() < SETTLE
     }
 
     fn set(&mut self, device: DeviceIdentity, state: State) {
@@ -154,18 +163,20 @@ impl<B: Bus> HotPlug<B> {
 }
 
 impl<B: Bus> KeySource for HotPlug<B> {
-    fn next_key(
+    fn next_of(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>> {
-        // Between two requests nobody looks, and keys may have been swapped: what was passed over is looked at again.
-        self.states
-            .retain(|_, (_, state)| !matches!(state, State::PassedOver | State::Unopened(_)));
+    ) -> Result<(usize, Box<dyn Authenticator>)> {
+        // While nobody looks, keys may be swapped: what was passed over then is looked at again.
+        if self.looked.is_none_or(|looked| looked.elapsed() > UNSEEN) {
+            self.states
+                .retain(|_, (_, state)| !matches!(state, State::PassedOver(_)));
+        }
         loop {
             stop_wanted(signal)?;
-            if let Some(key) = self.look_around(wanted, signal)? {
-                return Ok(key);
+            if let Some(found) = self.look_around(wanted, signal)? {
+                return Ok(found);
             }
             let next = Instant::now() + LOOK_EVERY;
             while Instant::now() < next {
@@ -178,17 +189,26 @@ impl<B: Bus> KeySource for HotPlug<B> {
     fn done(&mut self, identity: &DeviceIdentity) {
         // With a serial number, the next request tells whether the key is wanted again; without one, only its place does.
         if let Some((_, State::InUse(serial))) = self.states.get(&identity.path) {
-            if serial.is_some() {
-                self.states.remove(&identity.path);
-            } else {
-                self.set(identity.clone(), State::Served);
-            }
+            let next = match serial {
+                Some(serial) => State::PassedOver(Some(serial.clone())),
+                None => State::Served,
+            };
+            self.set(identity.clone(), next);
         }
+    }
+
+    fn lost(&mut self, identity: &DeviceIdentity) {
+        self.states.remove(&identity.path);
     }
 
     fn describe(&self) -> String {
         self.bus.describe()
     }
+}
+
+/// Which of the requests a key with this serial number is for.
+fn first_fit(wanted: &[KeyRequest], serial: Option<&str>) -> Option<usize> {
+    wanted.iter().position(|wanted| wanted.accepts(serial))
 }
 
 fn stop_wanted(signal: &dyn Signal) -> Result<()> {
@@ -206,6 +226,8 @@ fn stop_wanted(signal: &dyn Signal) -> Result<()> {
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const SLICE: Duration = Duration::from_millis(50);
+/// Longer than this, and a key may have been swapped for another of its model unseen.
+const UNSEEN: Duration = Duration::from_secs(1);
 /// How long udev may take to grant access to a device that has just been plugged in.
 const SETTLE: Duration = Duration::from_secs(3);
 

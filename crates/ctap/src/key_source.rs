@@ -6,19 +6,47 @@ use crate::{
 
 /// Hands out keys one after the other: whatever is plugged in, put on a reader, or found in a directory.
 pub trait KeySource: Send {
-    /// Blocks until a key that fits `wanted` is there, and opens it.
+    /// Blocks until a key that fits one of `wanted` is there, opens it, and tells which of `wanted` it is for: the first
+    /// that it fits.
+    ///
+    /// A key that fits none, or cannot be used at all, is told to [`Signal::passed_over`] once, and the wait goes on.
     ///
     /// # Errors
     /// [`Error::DeadlineExceeded`] and [`Error::Cancelled`] as `signal` says; any other error means that waiting longer
-    /// will not help (no permission to open the only key there is, for example).
+    /// will not help (the operating system does not even list its devices, for example).
+    fn next_of(
+        &mut self,
+        wanted: &[KeyRequest],
+        signal: &mut dyn Signal,
+    ) -> Result<(usize, Box<dyn Authenticator>), Error>;
+
+    /// [`next_of`](Self::next_of) for a single request.
+    ///
+    /// # Errors
+    /// As there.
     fn next_key(
         &mut self,
         wanted: &KeyRequest,
         signal: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>, Error>;
+    ) -> Result<Box<dyn Authenticator>, Error> {
+        self.next_of(std::slice::from_ref(wanted), signal)
+            .map(|(_, key)| key)
+    }
 
-    /// The caller is done with this key, which may be taken out.
+    /// The caller is done with this key, which may be taken out. One without a serial number is not handed out again
+    /// before it has been.
     fn done(&mut self, identity: &DeviceIdentity);
+
+    /// The caller found this key gone. If it comes back it is a candidate again, like any other.
+    fn lost(&mut self, identity: &DeviceIdentity) {
+        self.done(identity);
+    }
+
+    /// The caller wants this key taken out and put in again, and from now on waits for it to disappear. Where it takes a
+    /// person's hand to do that there is nothing to do here.
+    fn power_cycle(&mut self, identity: &DeviceIdentity) {
+        let _ = identity;
+    }
 
     /// For people: `USB`, `virtual:DIR`.
     fn describe(&self) -> String;

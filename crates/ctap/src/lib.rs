@@ -27,6 +27,6 @@ pub use hot_plug::{Bus, HotPlug};
 pub use key_source::{KeyRequest, KeySource};
 pub use message::{AuthenticatorInfo, Command};
 pub use pin::{Pin, PinError};
-pub use signal::{Deadline, Keepalive, NoSignal, Signal};
+pub use signal::{Deadline, Keepalive, NoSignal, PassedOver, Signal};
 pub use status::StatusCode;
 pub use transport::{DeviceIdentity, Transport, TransportError, TransportKind};

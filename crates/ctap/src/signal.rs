@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::{error::Error, transport::DeviceIdentity};
+
 /// The caller's side of an operation in progress.
 ///
 /// Every blocking call of this crate takes one. It is asked about [`cancelled`](Signal::cancelled) and
@@ -19,6 +21,24 @@ pub trait Signal {
     /// When the operation must be over at the latest. No keepalive extends it. `None`: as long as the key says it is at
     /// work.
     fn deadline(&self) -> Option<Instant>;
+
+    /// While keys are waited for: one is there that is not what is waited for. Told once each time it is put in.
+    fn passed_over(&mut self, device: &DeviceIdentity, why: PassedOver<'_>) {
+        let _ = (device, why);
+    }
+}
+
+/// Why a key that is there is not handed out.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum PassedOver<'a> {
+    /// It works, and nobody waits for it.
+    NotWanted {
+        /// Its serial number, if it has one.
+        serial: Option<&'a str>,
+    },
+    /// It cannot be used.
+    Unusable(&'a Error),
 }
 
 /// What a key says it is doing.

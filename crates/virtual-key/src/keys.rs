@@ -167,22 +167,24 @@ impl VirtualKeys {
 }
 
 impl KeySource for VirtualKeys {
-    fn next_key(
+    fn next_of(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>, CtapError> {
+    ) -> Result<(usize, Box<dyn Authenticator>), CtapError> {
         loop {
             if signal.cancelled() {
                 return Err(CtapError::Cancelled);
             }
-            let found = match wanted {
-                KeyRequest::Another { served } => self.another(served).map(Some),
-                KeyRequest::Same { serial } => self.same(serial),
-                _ => return Err(CtapError::Unsupported("this way of asking for a key")),
-            };
-            if let Some(key) = found.map_err(|error| TransportError::Io(error.to_string()))? {
-                return Ok(key);
+            for (index, wanted) in wanted.iter().enumerate() {
+                let found = match wanted {
+                    KeyRequest::Another { served } => self.another(served).map(Some),
+                    KeyRequest::Same { serial } => self.same(serial),
+                    _ => return Err(CtapError::Unsupported("this way of asking for a key")),
+                };
+                if let Some(key) = found.map_err(|error| TransportError::Io(error.to_string()))? {
+                    return Ok((index, key));
+                }
             }
             if signal
                 .deadline()
@@ -197,6 +199,14 @@ impl KeySource for VirtualKeys {
     fn done(&mut self, identity: &DeviceIdentity) {
         if let Some(serial) = &identity.usb_serial {
             self.plugged_in.remove(serial);
+        }
+    }
+
+    /// The key is pulled at once; asked for again, it is put back.
+    fn power_cycle(&mut self, identity: &DeviceIdentity) {
+        let serial = identity.usb_serial.as_deref();
+        if let Some(port) = serial.and_then(|serial| self.plugged_in.get(serial)) {
+            port.pull();
         }
     }
 

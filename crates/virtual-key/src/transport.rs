@@ -108,7 +108,7 @@ impl VirtualTransport {
 
     /// Takes the key out.
     fn pull(&self) -> TransportError {
-        self.port.insertions.fetch_add(1, Ordering::SeqCst);
+        self.port.pull();
         TransportError::Disconnected
     }
 }
@@ -174,6 +174,11 @@ impl Port {
             key: Mutex::new(key),
             insertions: AtomicU64::new(0),
         })
+    }
+
+    /// Makes every transport to the key a dead one.
+    pub(crate) fn pull(&self) {
+        self.insertions.fetch_add(1, Ordering::SeqCst);
     }
 }
 

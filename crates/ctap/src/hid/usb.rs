@@ -46,16 +46,20 @@ impl UsbKeys {
 }
 
 impl KeySource for UsbKeys {
-    fn next_key(
+    fn next_of(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>> {
-        self.0.next_key(wanted, signal)
+    ) -> Result<(usize, Box<dyn Authenticator>)> {
+        self.0.next_of(wanted, signal)
     }
 
     fn done(&mut self, identity: &DeviceIdentity) {
         self.0.done(identity);
+    }
+
+    fn lost(&mut self, identity: &DeviceIdentity) {
+        self.0.lost(identity);
     }
 
     fn describe(&self) -> String {

@@ -190,14 +190,19 @@ fn the_same_key_is_recognised_wherever_it_comes_back() {
 }
 
 #[test]
-fn a_key_that_does_not_work_is_reported_once() {
+fn a_key_that_does_not_work_is_told_of_once_and_the_wait_goes_on() {
     let sockets = Sockets::default();
     let mut keys = HotPlug::new(sockets.clone());
     sockets.plug_broken("a");
-    assert!(matches!(
-        keys.next_key(&another(&[]), &mut soon()),
-        Err(Error::Transport(TransportError::Unsupported("broken")))
-    ));
+    let mut ear = Ear::default();
+    for _ in 0..2 {
+        ear.until = Some(Instant::now() + Duration::from_millis(300));
+        assert!(matches!(
+            keys.next_key(&another(&[]), &mut ear),
+            Err(Error::DeadlineExceeded)
+        ));
+    }
+    assert_eq!(ear.heard, ["a: not possible with this key: broken"]);
     sockets.plug("b", None);
     assert_eq!(
         keys.next_key(&another(&[]), &mut soon())
@@ -206,4 +211,76 @@ fn a_key_that_does_not_work_is_reported_once() {
             .path,
         "b"
     );
+}
+
+#[test]
+fn each_key_goes_to_the_first_who_waits_for_it() {
+    let sockets = Sockets::default();
+    let mut keys = HotPlug::new(sockets.clone());
+    let same = |serial: &str| KeyRequest::Same {
+        serial: serial.to_owned(),
+    };
+    let wanted = [same("9"), another(&["1"]), same("1")];
+    sockets.plug("a", Some("1"));
+    sockets.plug("b", Some("2"));
+    let (index, first) = keys.next_of(&wanted, &mut soon()).unwrap();
+    assert_eq!((index, first.identity().path.as_str()), (2, "a"));
+    let (index, second) = keys.next_of(&wanted[..2], &mut soon()).unwrap();
+    assert_eq!((index, second.identity().path.as_str()), (1, "b"));
+
+    // Another than the one that must come back is told of, and not handed out.
+    sockets.plug("c", Some("3"));
+    let mut ear = Ear {
+        until: Some(Instant::now() + Duration::from_millis(600)),
+        ..Ear::default()
+    };
+    assert!(matches!(
+        keys.next_of(&[same("9")], &mut ear),
+        Err(Error::DeadlineExceeded)
+    ));
+    assert_eq!(ear.heard, ["c: 3"]);
+    // Unless somebody waits for any key.
+    let (index, third) = keys
+        .next_of(&[same("9"), another(&[])], &mut soon())
+        .unwrap();
+    assert_eq!((index, third.identity().path.as_str()), (1, "c"));
+}
+
+#[test]
+fn a_lost_key_is_a_candidate_again() {
+    let sockets = Sockets::default();
+    let mut keys = HotPlug::new(sockets.clone());
+    sockets.plug("a", None);
+    let key = keys.next_key(&another(&[]), &mut soon()).unwrap();
+    // Pulled and put back faster than anybody looks: only who held it knows.
+    keys.lost(key.identity());
+    assert!(keys.next_key(&another(&[]), &mut soon()).is_ok());
+}
+
+/// Hears of keys that are passed over.
+#[derive(Default)]
+struct Ear {
+    until: Option<Instant>,
+    heard: Vec<String>,
+}
+
+impl Signal for Ear {
+    fn keepalive(&mut self, _: crate::Keepalive) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.until
+    }
+
+    fn passed_over(&mut self, device: &DeviceIdentity, why: PassedOver<'_>) {
+        self.heard.push(match why {
+            PassedOver::NotWanted { serial } => {
+                format!("{}: {}", device.path, serial.unwrap_or("no serial"))
+            }
+            PassedOver::Unusable(error) => format!("{}: {error}", device.path),
+        });
+    }
 }
