@@ -16,7 +16,9 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
         Event::ChallengeIssued { user, expires } => {
             return Some(Line::Progress(format!("{user}: challenge until {expires}")));
         }
-        Event::UserStarted { user, number, of } => format!("[{number}/{of}] {user}"),
+        Event::UserStarted {
+            user, number, of, ..
+        } => format!("[{number}/{of}] {user}"),
         Event::RunStarted {
             step,
             tenant,

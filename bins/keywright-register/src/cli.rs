@@ -45,6 +45,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub(crate) touch_timeout: Duration,
 
+    /// How many users to serve at a time, each with a key of its own: as many as the hub has sockets.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) stations: u32,
+
     /// Milliseconds that a virtual key waits for its touch.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) virtual_touch_ms: u64,

@@ -27,6 +27,7 @@ async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summar
     let config = Config::read(&cli.config)?;
     let mut settings = RegisterSettings::new(&config, cli.input.clone(), cli.out.clone());
     settings.touch_wait = cli.touch_timeout;
+    settings.stations = cli.stations;
     settings.key_wait = cli.key_timeout.or(match cli.keys {
         Keys::Virtual(_) => Some(Duration::from_secs(5)),
         _ => None,

@@ -80,6 +80,8 @@ pub enum Event {
         number: u64,
         /// How many there are.
         of: u64,
+        /// Which of the stations serves this user, from 1.
+        station: u32,
     },
     /// An earlier run left this user half-way; this one goes on from there.
     UserResumed {

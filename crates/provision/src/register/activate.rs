@@ -12,7 +12,7 @@ use crate::provider::{NewCredential, ProviderError, Reach, RegisteredKey};
 /// The code of a refusal that a fresh challenge cures.
 pub(super) const CHALLENGE_OVER: &str = "challenge_over";
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     /// A run before this one made the credential: it is registered already, or can be posted without the key, or its
     /// challenge is over and it has to be made anew.
     pub(super) async fn activate_without_key(

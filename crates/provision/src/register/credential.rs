@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::turn::{Issued, Turn, label};
 use crate::event::Event;
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     /// Makes a credential and has it activated; when its challenge runs out in between, once more with a fresh one.
     pub(super) async fn make_and_activate(
         &mut self,

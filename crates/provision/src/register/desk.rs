@@ -1,22 +1,24 @@
 //! The key side of a run: where keys come from, and work on a key off the async threads.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keywright_ctap::{
-    Authenticator, AuthenticatorInfo, DeviceIdentity, Error as CtapError, Keepalive, KeyRequest,
-    KeySource, Signal,
+    Authenticator, AuthenticatorInfo, DeviceIdentity, Error as CtapError, Keepalive, KeySource,
+    Signal,
 };
 
+use super::RegisterSettings;
 use super::failure::Failure;
+use super::watch::{Wanted, Watch};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::event::{Event, Reporter};
 
-/// Hands out keys and takes them back.
+/// Hands out keys and takes them back, for all stations.
 pub(super) struct Desk {
-    /// `None` only while a thread has it.
-    source: Option<Box<dyn KeySource>>,
+    watch: Watch,
     from: String,
     reporter: Arc<dyn Reporter>,
     cancel: Cancel,
@@ -28,67 +30,74 @@ pub(super) struct Desk {
 
 /// A key that is in.
 pub(super) struct Key {
-    /// `None` only while a thread has it.
+    /// `None` while a thread has it, and when it is gone.
     authenticator: Option<Box<dyn Authenticator>>,
-    identity: DeviceIdentity,
+    pub(super) identity: DeviceIdentity,
     pub(super) serial: Option<String>,
     pub(super) info: AuthenticatorInfo,
     user: String,
 }
 
 impl Desk {
+    /// `served`: the serials of keys that somebody has already.
     pub(super) fn new(
         source: Box<dyn KeySource>,
+        served: BTreeSet<String>,
         reporter: Arc<dyn Reporter>,
         cancel: Cancel,
-        key_wait: Option<Duration>,
-        touch_wait: Duration,
+        settings: &RegisterSettings,
     ) -> Self {
         Self {
             from: source.describe(),
-            source: Some(source),
+            watch: Watch::begin(source, served, Arc::clone(&reporter), cancel.clone()),
             reporter,
             cancel,
-            key_wait,
-            touch_wait,
+            key_wait: settings.key_wait,
+            touch_wait: settings.touch_wait,
         }
     }
 
-    /// Waits for a key that fits `request` and asks it who it is.
-    pub(super) async fn key(&mut self, user: &str, request: KeyRequest) -> Result<Key, Failure> {
+    /// Waits for a key that fits and asks it who it is.
+    pub(super) async fn key(&self, user: &str, wanted: Wanted) -> Result<Key, Failure> {
         self.reporter.report(Event::KeyWanted {
             user: user.to_owned(),
-            serial: match &request {
-                KeyRequest::Same { serial } => Some(serial.clone()),
-                _ => None,
+            serial: match &wanted {
+                Wanted::Same(serial) => Some(serial.clone()),
+                Wanted::Unused => None,
             },
             source: self.from.clone(),
         });
-        let mut signal = self.signal(user, None, self.key_wait);
-        let mut source = self.source.take().ok_or_else(|| lost("key source"))?;
-        let (source, found) = off_thread(move || {
-            let found = source
-                .next_key(&request, &mut signal)
-                .and_then(|mut authenticator| {
-                    let serial = authenticator.serial()?;
-                    let info = authenticator.info(&mut signal)?;
-                    Ok((authenticator, serial, info))
-                });
-            (source, found)
+        let deadline = self.key_wait.map(|wait| Instant::now() + wait);
+        let mut authenticator = self
+            .watch
+            .key(user, wanted, deadline)
+            .await
+            .map_err(|error| match error {
+                CtapError::Cancelled => Failure::Stopped,
+                CtapError::DeadlineExceeded => Failure::NoKey,
+                source => Failure::Run(Error::KeySource {
+                    from: self.from.clone(),
+                    source,
+                }),
+            })?;
+        let identity = authenticator.identity().clone();
+        let mut signal = self.signal(user, None, Some(self.touch_wait));
+        let (authenticator, asked) = off_thread(move || {
+            let asked = authenticator
+                .serial()
+                .and_then(|serial| Ok((serial, authenticator.info(&mut signal)?)));
+            (authenticator, asked)
         })
         .await?;
-        self.source = Some(source);
-        let (authenticator, serial, info) = found.map_err(|error| match error {
-            CtapError::Cancelled => Failure::Stopped,
-            CtapError::DeadlineExceeded => Failure::NoKey,
-            error if error.is_disconnected() => Failure::KeyLost,
-            source => Failure::Run(Error::KeySource {
-                from: self.from.clone(),
-                source,
-            }),
-        })?;
+        let (serial, info) = match asked {
+            Ok(told) => told,
+            Err(error) => {
+                drop(authenticator);
+                return Err(self.not_introduced(&identity, error));
+            }
+        };
         let key = Key {
-            identity: authenticator.identity().clone(),
+            identity,
             authenticator: Some(authenticator),
             serial,
             info,
@@ -102,11 +111,94 @@ impl Desk {
         Ok(key)
     }
 
-    /// The key has done its part and may be taken out.
-    pub(super) fn done(&mut self, key: Key) {
-        if let Some(source) = &mut self.source {
-            source.done(&key.identity);
+    /// A key that went away, or does not say what it is.
+    fn not_introduced(&self, identity: &DeviceIdentity, error: CtapError) -> Failure {
+        match error {
+            CtapError::Cancelled => Failure::Stopped,
+            error if error.is_disconnected() => {
+                self.watch.lost(identity);
+                Failure::KeyLost
+            }
+            error => {
+                self.watch.done(identity);
+                Failure::KeyUnfit(format!("it does not say what it is: {error}"))
+            }
         }
+    }
+
+    /// The key has done its part and may be taken out.
+    pub(super) fn done(&self, key: Key) {
+        let Key {
+            authenticator,
+            identity,
+            ..
+        } = key;
+        drop(authenticator);
+        self.watch.done(&identity);
+    }
+
+    /// The key is gone.
+    pub(super) fn lost(&self, key: Key) {
+        let Key {
+            authenticator,
+            identity,
+            ..
+        } = key;
+        drop(authenticator);
+        self.watch.lost(&identity);
+    }
+
+    /// Nobody else gets the key with this serial any more.
+    pub(super) fn reserve(&self, serial: &str) {
+        self.watch.reserve(serial);
+    }
+
+    /// The key with this serial may serve anybody again.
+    pub(super) fn release(&self, serial: &str) {
+        self.watch.release(serial);
+    }
+
+    /// Waits until the key has been taken out, and then for it to come back. Whoever has to do that has been told.
+    ///
+    /// A key without a serial number cannot be told from others: the next one that is put in is taken for it, provided
+    /// that it is of the same model.
+    pub(super) async fn power_cycle(&self, key: &mut Key) -> Result<(), Failure> {
+        self.watch.power_cycle(&key.identity);
+        self.wait_until_gone(key).await?;
+        key.authenticator = None;
+        self.watch.lost(&key.identity);
+        let wanted = match &key.serial {
+            Some(serial) => Wanted::Same(serial.clone()),
+            None => Wanted::Unused,
+        };
+        let back = self.key(&key.user, wanted).await?;
+        if back.info.aaguid != key.info.aaguid {
+            self.done(back);
+            return Err(Failure::KeyLost);
+        }
+        *key = back;
+        Ok(())
+    }
+
+    async fn wait_until_gone(&self, key: &mut Key) -> Result<(), Failure> {
+        let deadline = self.key_wait.map(|wait| Instant::now() + wait);
+        loop {
+            match self.with(key, |key, signal| key.info(signal)).await {
+                Err(CtapErrorOrFailure::Ctap(error)) if error.is_disconnected() => return Ok(()),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Failure::NoKey);
+            }
+            tokio::time::sleep(GONE_YET).await;
+        }
+    }
+
+    /// Lets the key blink, if it can, so that it is found among several.
+    pub(super) async fn wink(&self, key: &mut Key) {
+        // A key that cannot is found by its serial number.
+        let _ = self.with(key, |key, signal| key.wink(signal)).await;
     }
 
     /// Works on the key; while it waits for a finger, that is reported once.
@@ -219,3 +311,6 @@ async fn off_thread<R: Send + 'static>(
 fn lost(what: &str) -> Failure {
     Failure::Run(Error::Internal(format!("the {what} is gone")))
 }
+
+/// How often a key is asked whether it is still there.
+const GONE_YET: Duration = Duration::from_millis(200);

@@ -7,7 +7,7 @@ use super::failure::{Failure, PIN_BLOCKED};
 use super::turn::Turn;
 use crate::config::Ctap21;
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     /// Refuses, before anything on the key is changed, what cannot work.
     pub(super) async fn inspect(&mut self, key: &mut Key) -> Result<(), Failure> {
         let info = &key.info;

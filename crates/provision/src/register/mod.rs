@@ -7,11 +7,14 @@ mod failure;
 mod inspect;
 mod pin;
 mod turn;
+mod watch;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use keywright_batch::{
     ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, ResultRow, Stage, UserRef,
@@ -56,6 +59,8 @@ pub struct RegisterSettings {
     pub key_wait: Option<Duration>,
     /// How long to wait for one touch.
     pub touch_wait: Duration,
+    /// How many users are served at a time, each with a key of its own; 1 at least.
+    pub stations: u32,
 }
 
 impl RegisterSettings {
@@ -75,6 +80,7 @@ impl RegisterSettings {
             life_minutes: config.challenge_timeout_minutes,
             key_wait: None,
             touch_wait: Duration::from_secs(120),
+            stations: 1,
         }
     }
 }
@@ -119,47 +125,75 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
     let known = ledger.records(provider.tenant())?;
     let mut results =
         ResultFile::open(&settings.out, known.iter().filter_map(result_row).collect())?;
-    let mut run = Run {
+    let served = ledger.bound_serials()?.into_iter().collect();
+    // Raised here when one station finds that nobody can go on, so that the others come to their end.
+    let halt = cancel.child();
+    let run = Run {
         provider,
-        ledger,
         settings,
-        operator,
-        desk: Desk::new(
-            keys,
-            Arc::clone(&reporter),
-            cancel.clone(),
-            settings.key_wait,
-            settings.touch_wait,
-        ),
+        desk: Desk::new(keys, served, Arc::clone(&reporter), halt.clone(), settings),
+        ledger: Mutex::new(ledger),
+        operator: tokio::sync::Mutex::new(operator),
         reporter,
-        refused: Vec::new(),
-        summary: Summary::default(),
         rows,
-        signed_in: false,
     };
+    let mut summary = Summary::default();
     let mut reader = ChallengeReader::open(&settings.input)?;
-    while let Some(row) = reader.next_row()? {
-        if cancel.is_raised() {
-            run.summary.interrupted = true;
-            break;
-        }
-        match row {
-            Ok(row) => run.turn(&row, &mut results).await?,
-            Err(error) => {
-                run.summary.failed += 1;
-                run.reporter.report(Event::RowRefused {
-                    line: error.line,
-                    user: error.user.clone(),
-                    message: error.to_string(),
-                });
+    let mut free: Vec<u32> = (1..=settings.stations.max(1)).rev().collect();
+    let mut turns = FuturesUnordered::new();
+    let mut started = 0;
+    let mut signed_in = false;
+    let mut fatal = None;
+    loop {
+        while let Some(station) = free.last().copied()
+            && !halt.is_raised()
+        {
+            let row = match reader.next_row() {
+                Ok(Some(Ok(row))) => row,
+                Ok(Some(Err(error))) => {
+                    started += 1;
+                    summary.failed += 1;
+                    run.reporter.report(Event::RowRefused {
+                        line: error.line,
+                        user: error.user.clone(),
+                        message: error.to_string(),
+                    });
+                    continue;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    fatal = Some(error.into());
+                    halt.raise();
+                    break;
+                }
+            };
+            started += 1;
+            match run.prepare(&row, &mut signed_in).await {
+                Ok(before) => {
+                    free.pop();
+                    turns.push(run.turn(station, started, row, before));
+                }
+                Err(error) => {
+                    fatal = Some(error);
+                    halt.raise();
+                }
             }
         }
-        if run.summary.interrupted {
+        let Some((station, row, outcome)) = turns.next().await else {
             break;
+        };
+        free.push(station);
+        if let Err(error) = run.settle(&row, outcome, &mut results, &mut summary) {
+            fatal.get_or_insert(error);
+            halt.raise();
         }
     }
-    run.reporter.report(run.summary.event());
-    Ok(run.summary)
+    if let Some(error) = fatal {
+        return Err(error);
+    }
+    summary.interrupted |= cancel.is_raised();
+    run.reporter.report(summary.event());
+    Ok(summary)
 }
 
 /// What to say when there is no way to sign in: whether the challenges in `settings.input` would even be good.
@@ -209,72 +243,90 @@ fn count_rows(settings: &RegisterSettings) -> Result<u64, Error> {
     Ok(rows)
 }
 
+/// What all stations share.
 struct Run<'a> {
     provider: &'a dyn IdentityProvider,
-    ledger: &'a mut dyn Ledger,
+    ledger: Mutex<&'a mut dyn Ledger>,
     settings: &'a RegisterSettings,
-    operator: Arc<dyn Operator>,
+    operator: tokio::sync::Mutex<Arc<dyn Operator>>,
     desk: Desk,
     reporter: Arc<dyn Reporter>,
-    refused: Vec<String>,
-    summary: Summary,
     rows: u64,
-    signed_in: bool,
 }
 
 impl Run<'_> {
-    async fn turn(&mut self, row: &ChallengeRow, results: &mut ResultFile) -> Result<(), Error> {
-        let user = UserRef {
-            tenant: self.provider.tenant().to_owned(),
-            upn: row.user_name.clone(),
-            handle: row.user_handle.as_bytes().to_vec(),
-            object_id: row.object_id.clone(),
-        };
-        let before = self.ledger.find(&user)?;
-        if !self.signed_in
+    /// What is on record of the user; signs in before the first key is touched, and not before: a run with nothing to do
+    /// needs no sign-in.
+    async fn prepare(
+        &self,
+        row: &ChallengeRow,
+        signed_in: &mut bool,
+    ) -> Result<Option<Record>, Error> {
+        let before = self.find(row)?;
+        if !*signed_in
             && before
                 .as_ref()
                 .is_none_or(|record| record.stage != Stage::Complete)
         {
-            // Before the first key is touched, not before: a run with nothing to do needs no sign-in.
             self.provider.sign_in().await.map_err(Error::Provider)?;
-            self.signed_in = true;
+            *signed_in = true;
         }
+        Ok(before)
+    }
+
+    async fn turn(
+        &self,
+        station: u32,
+        number: u64,
+        row: ChallengeRow,
+        before: Option<Record>,
+    ) -> (u32, ChallengeRow, Result<Outcome, Failure>) {
         self.reporter.report(Event::UserStarted {
             user: row.user_name.clone(),
-            number: self.summary.done + self.summary.already + self.summary.failed + 1,
+            number,
             of: self.rows,
+            station,
         });
         let outcome = Turn {
             provider: self.provider,
-            ledger: self.ledger,
-            desk: &mut self.desk,
+            ledger: &self.ledger,
+            desk: &self.desk,
             settings: self.settings,
             operator: &self.operator,
             reporter: self.reporter.as_ref(),
-            row,
+            row: &row,
             user: row.user_name.clone(),
-            refused: &mut self.refused,
             issued: None,
             resumed: before.is_some(),
             met: false,
         }
         .run()
         .await;
+        (station, row, outcome)
+    }
+
+    /// Writes down and tells what a turn came to.
+    fn settle(
+        &self,
+        row: &ChallengeRow,
+        outcome: Result<Outcome, Failure>,
+        results: &mut ResultFile,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
         // Abandoned or half-way, a key that was changed is in the result file before the next one is touched.
-        if let Some(record) = self.ledger.find(&user)?
+        if let Some(record) = self.find(row)?
             && !matches!(outcome, Ok(Outcome::Already))
             && let Some(row) = result_row(&record)
         {
             results.put(row)?;
         }
         match outcome {
-            Ok(Outcome::Done) => self.summary.done += 1,
-            Ok(Outcome::Already) => self.summary.already += 1,
+            Ok(Outcome::Done) => summary.done += 1,
+            Ok(Outcome::Already) => summary.already += 1,
             Err(Failure::Run(error)) => return Err(error),
-            Err(Failure::Stopped) => self.summary.interrupted = true,
+            Err(Failure::Stopped) => summary.interrupted = true,
             Err(failure) => {
-                self.summary.failed += 1;
+                summary.failed += 1;
                 let (code, message) = failure.describe();
                 self.reporter.report(Event::UserFailed {
                     user: row.user_name.clone(),
@@ -284,6 +336,22 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    fn find(&self, row: &ChallengeRow) -> Result<Option<Record>, Error> {
+        let user = user_ref(self.provider, row);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(ledger.find(&user)?)
+    }
+}
+
+/// How the ledger knows the user of a row.
+fn user_ref(provider: &dyn IdentityProvider, row: &ChallengeRow) -> UserRef {
+    UserRef {
+        tenant: provider.tenant().to_owned(),
+        upn: row.user_name.clone(),
+        handle: row.user_handle.as_bytes().to_vec(),
+        object_id: row.object_id.clone(),
     }
 }
 

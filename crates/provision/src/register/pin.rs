@@ -8,8 +8,6 @@
 //! | set | true | the operator is asked for it, and it is changed to a random one |
 //! | any | with `useCTAP21Features` | also the minimum PIN length here, and the forced change last of all |
 
-use std::sync::Arc;
-
 use keywright_batch::{Record, Stage, Step};
 use keywright_ctap::{ConfigChange, Pin, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,7 +20,7 @@ use crate::event::Event;
 use crate::operator::PinQuestion;
 use crate::random_pin::PinGenerator;
 
-impl Turn<'_> {
+impl Turn<'_, '_> {
     /// Brings the key to the PIN it is to have, and the record to [`Stage::PinSet`].
     pub(super) async fn settle_pin(
         &mut self,
@@ -202,11 +200,8 @@ impl Turn<'_> {
             retries: self.retries(key).await?,
             again,
         };
-        let operator = Arc::clone(self.operator);
-        tokio::task::spawn_blocking(move || operator.current_pin(&question))
+        self.ask(move |operator| operator.current_pin(&question))
             .await
-            .ok()
-            .flatten()
             .ok_or_else(|| {
                 Failure::user(
                     "pin_not_given",

@@ -1,16 +1,17 @@
 //! One user's turn: from wherever the ledger says it stands to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use keywright_batch::{ChallengeRow, KeyRef, Ledger, MadeCredential, Record, Stage, Step, UserRef};
-use keywright_ctap::{KeyRequest, Pin};
+use keywright_ctap::Pin;
 use keywright_webauthn::{CollectedClientData, PublicKeyCredentialCreationOptions};
 
 use super::RegisterSettings;
 use super::desk::{Desk, Key};
 use super::failure::Failure;
 use super::pin::recorded_pin;
+use super::watch::Wanted;
 use crate::config::Ctap21;
 use crate::event::{Event, Reporter};
 use crate::operator::{Confirmation, Operator};
@@ -25,18 +26,17 @@ pub(super) enum Outcome {
 }
 
 /// Everything one turn works with.
-pub(super) struct Turn<'a> {
+pub(super) struct Turn<'a, 'run> {
     pub(super) provider: &'a dyn IdentityProvider,
-    pub(super) ledger: &'a mut dyn Ledger,
-    pub(super) desk: &'a mut Desk,
+    pub(super) ledger: &'a Mutex<&'run mut dyn Ledger>,
+    pub(super) desk: &'a Desk,
     pub(super) settings: &'a RegisterSettings,
-    pub(super) operator: &'a Arc<dyn Operator>,
+    /// One question at a time, however many stations there are.
+    pub(super) operator: &'a tokio::sync::Mutex<Arc<dyn Operator>>,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) row: &'a ChallengeRow,
     /// The name people know the user by.
     pub(super) user: String,
-    /// Serials of keys that were refused in this run.
-    pub(super) refused: &'a mut Vec<String>,
     /// The options in force: those of the row until fresh ones had to be fetched.
     pub(super) issued: Option<Issued>,
     /// Whether an earlier run began with this user.
@@ -52,9 +52,9 @@ pub(super) struct Issued {
     pub(super) expires: Timestamp,
 }
 
-impl Turn<'_> {
+impl<'run> Turn<'_, 'run> {
     pub(super) async fn run(&mut self) -> Result<Outcome, Failure> {
-        let mut record = self.ledger.find(&self.user_ref())?;
+        let mut record = self.ledger().find(&self.user_ref())?;
         if let Some(found) = record.take_if(|found| found.stage >= Stage::Registered) {
             if !self.still_registered(&found).await? {
                 self.note(
@@ -93,7 +93,9 @@ impl Turn<'_> {
                         user: self.user.clone(),
                         serial: serial_of(&key, record.as_ref()),
                     });
-                    key = None;
+                    if let Some(key) = key.take() {
+                        self.desk.lost(key);
+                    }
                 }
                 Failure::KeyLost => {
                     return Err(Failure::user(
@@ -139,7 +141,7 @@ impl Turn<'_> {
         let key = key.as_mut().ok_or(Failure::KeyLost)?;
         if record.is_none() {
             self.inspect(key).await?;
-            *record = Some(self.ledger.bind(&self.user_ref(), &key_ref(key))?);
+            *record = Some(self.bind(key)?);
         }
         let record = record.as_mut().ok_or(Failure::KeyLost)?;
         let pin = self.pin_for(key, record).await?;
@@ -187,22 +189,19 @@ impl Turn<'_> {
     }
 
     async fn fetch_key(&mut self, record: Option<&Record>) -> Result<Key, Failure> {
-        let bound = record.map(|record| record.key.serial.clone());
-        let request = match &bound {
-            Some(Some(serial)) => KeyRequest::Same {
-                serial: serial.clone(),
-            },
-            // A key without a serial is known again only by its PIN.
-            Some(None) | None => KeyRequest::Another {
-                served: self
-                    .ledger
-                    .bound_serials()?
-                    .into_iter()
-                    .chain(self.refused.iter().cloned())
-                    .collect(),
-            },
-        };
-        self.desk.key(&self.user, request).await
+        let bound = record.and_then(|record| record.key.serial.clone());
+        // A key without a serial is known again only by its PIN.
+        let wanted = bound.map_or(Wanted::Unused, Wanted::Same);
+        self.desk.key(&self.user, wanted).await
+    }
+
+    /// From here on the key is this user's, and nobody else gets it.
+    fn bind(&mut self, key: &Key) -> Result<Record, Failure> {
+        let record = self.ledger().bind(&self.user_ref(), &key_ref(key))?;
+        if let Some(serial) = &key.serial {
+            self.desk.reserve(serial);
+        }
+        Ok(record)
     }
 
     /// A registered record of the same challenge is so; one of another challenge is asked after.
@@ -251,15 +250,12 @@ impl Turn<'_> {
             serial: serial.clone(),
             reason: reason.to_owned(),
         });
-        self.give_back(key);
-        match serial {
-            Some(serial) => {
-                self.refused.push(serial);
-                Ok(())
-            }
-            // Without a serial the same key would be offered again and again.
-            None => Err(Failure::user("key_unfit", reason)),
+        // Not in this run again; without a serial number, not before it was taken out.
+        if let Some(serial) = &serial {
+            self.desk.reserve(serial);
         }
+        self.give_back(key);
+        Ok(())
     }
 
     /// No key came: a user whose key is lost may get another one, if somebody says so.
@@ -272,11 +268,7 @@ impl Turn<'_> {
             serial: bound.key.serial.clone(),
             user: self.user.clone(),
         };
-        let operator = Arc::clone(self.operator);
-        let answer = tokio::task::spawn_blocking(move || operator.confirm(&question))
-            .await
-            .ok()
-            .flatten();
+        let answer = self.ask(move |operator| operator.confirm(&question)).await;
         if answer != Some(true) || bound.stage >= Stage::Registered {
             return Err(Failure::user(
                 "key_missing",
@@ -320,21 +312,37 @@ impl Turn<'_> {
         }
     }
 
+    /// Asks the operator something, once nobody else is being asked.
+    pub(super) async fn ask<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Operator) -> Option<R> + Send + 'static,
+    ) -> Option<R> {
+        let turn = self.operator.lock().await;
+        let operator = Arc::clone(&turn);
+        tokio::task::spawn_blocking(move || question(operator.as_ref()))
+            .await
+            .ok()
+            .flatten()
+    }
+
     pub(super) fn note(&mut self, record: &Record, step: &Step<'_>) -> Result<Record, Failure> {
-        Ok(self.ledger.record(record.id, step)?)
+        let record = self.ledger().record(record.id, step)?;
+        if let (Stage::Abandoned, Some(serial)) = (record.stage, &record.key.serial) {
+            self.desk.release(serial);
+        }
+        Ok(record)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, &'run mut dyn Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn report(&self, event: Event) {
         self.reporter.report(event);
     }
 
-    pub(super) fn user_ref(&self) -> UserRef {
-        UserRef {
-            tenant: self.provider.tenant().to_owned(),
-            upn: self.row.user_name.clone(),
-            handle: self.row.user_handle.as_bytes().to_vec(),
-            object_id: self.row.object_id.clone(),
-        }
+    fn user_ref(&self) -> UserRef {
+        super::user_ref(self.provider, self.row)
     }
 
     /// How the provider is asked for this user: by the id that outlives a rename, where the row has it.
