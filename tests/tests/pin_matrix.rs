@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use keywright_ctap::{NoSignal, Pin};
-use keywright_provision::Event;
+use keywright_provision::{Event, Reinsertion};
 use keywright_tests::{Answers, Rehearsal, opens};
 use keywright_virtual_key::{Features, KeyOptions};
 use serde_json::json;
@@ -209,14 +209,36 @@ async fn a_pin_that_nobody_gives_and_one_that_is_blocked_leave_the_key_alone() {
     assert_eq!(summary.failed, 1);
     assert_eq!(rehearsal.failure().0, "pin_not_given");
 
-    let wrong = Answers::pins(&["000001", "000002", "000003", "000004"]);
+    // After three wrong ones the key is to be taken out and put in again, and then the tries go on counting down.
+    let wrong = Arc::new(Answers::pins(&["000001", "000002", "000003", "000004"]));
     rehearsal
-        .register_with(Box::new(tray.clone()), Arc::new(wrong))
+        .register_with(Box::new(tray.clone()), wrong.clone())
         .await
         .unwrap();
-    let (code, message) = rehearsal.failure();
-    assert_eq!(code, "pin_auth_blocked");
-    assert!(message.contains("take the key out"), "{message}");
+    let tries: Vec<u8> = wrong
+        .asked
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|question| question.retries)
+        .collect();
+    assert_eq!(tries, [8, 7, 6, 5, 4]);
+    let events = rehearsal.events();
+    let reinserted = events.iter().filter(|event| {
+        matches!(
+            event,
+            Event::ReinsertionWanted {
+                reason: Reinsertion::PinAuthBlocked,
+                ..
+            }
+        )
+    });
+    assert_eq!(reinserted.count(), 1, "{events:?}");
+    assert!(
+        events.iter().any(
+            |event| matches!(event, Event::UserFailed { code, .. } if code == "pin_not_given")
+        )
+    );
     assert!(
         opens(&rehearsal.key_file(&serial), "472951"),
         "the PIN is still the operator's"

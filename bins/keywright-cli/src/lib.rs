@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod board;
 mod exit;
 mod render;
 mod terminal;
@@ -8,3 +9,4 @@ mod text;
 pub use exit::{Exit, main};
 pub use render::{Output, Screen};
 pub use terminal::Terminal;
+pub use text::words;

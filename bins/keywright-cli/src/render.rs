@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressStyle};
 use keywright_provision::{Event, Reporter};
 
+use crate::board::{Board, Stations};
 use crate::text::{Line, line};
 
 /// For whom events are rendered.
@@ -20,7 +21,18 @@ pub enum Output {
 /// Renders events as they come.
 pub struct Screen {
     output: Output,
-    progress: Mutex<Option<ProgressBar>>,
+    view: Mutex<View>,
+}
+
+/// What is on a person's screen.
+#[derive(Default)]
+struct View {
+    /// How far the run is, on a terminal.
+    progress: Option<ProgressBar>,
+    /// Where several users are served at a time: who is at which station.
+    stations: Option<Stations>,
+    /// What each station waits for, on a terminal.
+    board: Option<Board>,
 }
 
 impl Screen {
@@ -29,39 +41,79 @@ impl Screen {
     pub fn new(output: Output) -> Self {
         Self {
             output,
-            progress: Mutex::new(None),
+            view: Mutex::default(),
         }
     }
 
     /// A line for people that is no event; programs do not get it.
     pub fn say(&self, text: &str) {
         if self.output == Output::Text {
-            let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-            write_line(progress.as_ref(), text);
+            let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            view.write(text);
         }
     }
 
     fn text(&self, event: &Event) {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.begin_or_end(event);
+        view.show(event);
+    }
+}
+
+impl View {
+    fn begin_or_end(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { users, .. } if std::io::stderr().is_terminal() => {
-                *progress = Some(bar(*users));
+            Event::RunStarted {
+                users, stations, ..
+            } => {
+                let several = stations.filter(|stations| *stations > 1);
+                self.stations = several.map(|_| Stations::default());
+                if std::io::stderr().is_terminal() {
+                    let bar = bar(*users);
+                    self.board = several.map(|several| Board::new(several, &bar));
+                    self.progress = Some(bar);
+                }
             }
             Event::RunFinished { .. } | Event::RunFailed { .. } => {
-                if let Some(bar) = progress.take() {
+                self.board = None;
+                if let Some(bar) = self.progress.take() {
                     bar.finish_and_clear();
+                }
+            }
+            Event::UserStarted { number, .. } => {
+                if let Some(bar) = &self.progress {
+                    bar.set_position(number.saturating_sub(1));
                 }
             }
             _ => {}
         }
-        match (line(event), progress.as_ref()) {
-            (None, _) => {}
-            (Some(Line::Progress(_)), Some(bar)) => bar.inc(1),
-            (Some(Line::Progress(text) | Line::Always(text)), bar) => write_line(bar, &text),
+    }
+
+    fn show(&mut self, event: &Event) {
+        let Some(line) = line(event) else {
+            return;
+        };
+        let station = self
+            .stations
+            .as_mut()
+            .and_then(|stations| stations.of(event));
+        match (line, station, &self.board, &self.progress) {
+            (Line::Progress(_), _, _, Some(bar)) => bar.inc(1),
+            (Line::Always(text), Some((station, user)), Some(board), _) => {
+                board.show(station, user, event, text.trim_start());
+                if Board::is_worth_a_line(event) {
+                    self.write(&at_station(station, user, text.trim_start()));
+                }
+            }
+            (Line::Always(text), Some((station, user)), None, _) => {
+                self.write(&at_station(station, user, text.trim_start()));
+            }
+            (Line::Progress(text) | Line::Always(text), ..) => self.write(&text),
         }
-        if let (Event::UserStarted { number, .. }, Some(bar)) = (event, progress.as_ref()) {
-            bar.set_position(number.saturating_sub(1));
-        }
+    }
+
+    fn write(&self, text: &str) {
+        write_line(self.progress.as_ref(), text);
     }
 }
 
@@ -79,6 +131,15 @@ impl Reporter for Screen {
                 }
             }
         }
+    }
+}
+
+/// A line that says whose it is, once.
+fn at_station(station: u32, user: &str, text: &str) -> String {
+    if text.contains(user) {
+        format!("[{station}] {text}")
+    } else {
+        format!("[{station}] {user}: {text}")
     }
 }
 

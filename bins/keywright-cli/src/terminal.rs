@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 pub struct Terminal {
     /// `--yes`: existing keys may be deleted without a question.
     pub assume_yes: bool,
+    /// `--yes` together with `--reset always`: keys may be reset without a question.
+    pub agree_to_resets: bool,
     /// `--give-up-lost-keys`: a key that does not come back is replaced without a question.
     pub give_up_lost_keys: bool,
 }
@@ -42,6 +44,7 @@ impl Operator for Terminal {
     fn confirm(&self, question: &Confirmation) -> Option<bool> {
         let agreed = match question {
             Confirmation::DeleteExisting { .. } => self.assume_yes,
+            Confirmation::ResetKey { .. } => self.agree_to_resets,
             Confirmation::GiveUpKey { .. } => self.give_up_lost_keys,
             _ => false,
         };
@@ -51,10 +54,21 @@ impl Operator for Terminal {
         if !std::io::stdin().is_terminal() {
             return None;
         }
+        if let Confirmation::ResetKey { serial, .. } = question {
+            return typed(question, serial.as_deref().unwrap_or("reset"));
+        }
         tell(&format!("{question} [y/N] "));
         let answer = read_line()?;
         Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
+}
+
+/// A yes that nobody gives by a slip of the finger.
+fn typed(question: &Confirmation, word: &str) -> Option<bool> {
+    tell(&format!(
+        "{question} Type {word} to agree, or press Enter to leave it as it is: "
+    ));
+    Some(read_line()?.trim() == word)
 }
 
 /// A line without echo; blank or no line means that nobody knows.

@@ -1,6 +1,6 @@
 //! Events in words.
 
-use keywright_provision::Event;
+use keywright_provision::{Event, Reinsertion};
 
 /// One line for a person.
 pub(crate) enum Line {
@@ -11,6 +11,14 @@ pub(crate) enum Line {
 }
 
 /// What a person reads of `event`, if anything.
+#[must_use]
+pub fn words(event: &Event) -> Option<String> {
+    line(event).map(|line| match line {
+        Line::Always(text) | Line::Progress(text) => text.trim_start().to_owned(),
+    })
+}
+
+/// The same, and whether it is worth a line of its own.
 pub(crate) fn line(event: &Event) -> Option<Line> {
     let text = match event {
         Event::ChallengeIssued { user, expires } => {
@@ -23,6 +31,7 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
             step,
             tenant,
             users,
+            ..
         } => match users {
             Some(users) => format!("{step}: {users} rows, tenant {tenant}"),
             None => format!("{step}: tenant {tenant}"),
@@ -74,11 +83,36 @@ pub(crate) fn line(event: &Event) -> Option<Line> {
             format!("  {} cannot be used: {reason}", key(serial))
         }
         Event::KeyLost { serial, .. } => format!("  {} was removed; put it in again", key(serial)),
+        Event::ReinsertionWanted {
+            serial,
+            reason: Reinsertion::Reset,
+            ..
+        } => format!(
+            "  take {} out and put it in again, and be ready to touch it within ten seconds",
+            key(serial)
+        ),
+        Event::ReinsertionWanted { serial, .. } => format!(
+            "  three wrong PINs: take {} out and put it in again",
+            key(serial)
+        ),
+        Event::ResetStarted {
+            serial,
+            long_touch: false,
+            ..
+        } => format!("  resetting: touch {} now", key(serial)),
+        Event::ResetStarted { serial, .. } => format!(
+            "  resetting: touch {} now and hold it until it stops blinking, ten seconds or more",
+            key(serial)
+        ),
+        Event::KeyReset { serial, .. } => format!("  {} is as it left the factory", key(serial)),
+        Event::KeyFinished { user, serial } => {
+            format!("  done: take {} out, it is {user}'s", key(serial))
+        }
         Event::TouchNeeded { serial, .. } => format!("  touch {}", key(serial)),
         Event::PinSet { changed: true, .. } => "  changed the PIN to a random one".to_owned(),
         Event::PinSet { changed: false, .. } => "  set a random PIN".to_owned(),
         Event::MinimumPinLengthSet { length, .. } => {
-            format!("  minimum PIN length is now {length}")
+            format!("  minimum PIN length is now {length}; only a reset lowers it again")
         }
         Event::CredentialMade { attestation, .. } => {
             format!("  credential made and verified (attestation: {attestation})")

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
+use keywright_provision::ResetPolicy;
 
 /// Step 2: turn each challenge into a credential on a security key and activate it.
 ///
@@ -49,6 +50,12 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) stations: u32,
 
+    /// What to do about a key that somebody has used before: `ask` when nothing but a reset makes it usable (a PIN that
+    /// is blocked or unknown, no room), reset every key `always`, or `never`. A reset wipes the key and is confirmed by
+    /// typing its serial; `always` together with --yes does without.
+    #[arg(long, value_name = "WHEN", default_value = "ask", value_parser = reset)]
+    pub(crate) reset: ResetPolicy,
+
     /// Milliseconds that a virtual key waits for its touch.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) virtual_touch_ms: u64,
@@ -86,6 +93,15 @@ impl FromStr for Keys {
             }
             _ => Err("must be `usb`, `nfc` or `virtual:DIR`".to_owned()),
         }
+    }
+}
+
+fn reset(text: &str) -> Result<ResetPolicy, String> {
+    match text {
+        "ask" => Ok(ResetPolicy::Ask),
+        "always" => Ok(ResetPolicy::Always),
+        "never" => Ok(ResetPolicy::Never),
+        _ => Err("must be `ask`, `always` or `never`".to_owned()),
     }
 }
 

@@ -12,8 +12,8 @@ use keywright_ctap::KeySource;
 use keywright_ctap::hid::usb::UsbKeys;
 use keywright_provision::batch::SqliteLedger;
 use keywright_provision::{
-    Cancel, Config, EntraProvider, Error, Parties, RegisterSettings, Summary, register,
-    without_sign_in,
+    Cancel, Config, EntraProvider, Error, Parties, RegisterSettings, ResetPolicy, Summary,
+    register, without_sign_in,
 };
 use keywright_virtual_key::VirtualKeys;
 
@@ -28,6 +28,7 @@ async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summar
     let mut settings = RegisterSettings::new(&config, cli.input.clone(), cli.out.clone());
     settings.touch_wait = cli.touch_timeout;
     settings.stations = cli.stations;
+    settings.reset = cli.reset;
     settings.key_wait = cli.key_timeout.or(match cli.keys {
         Keys::Virtual(_) => Some(Duration::from_secs(5)),
         _ => None,
@@ -42,6 +43,7 @@ async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summar
         ledger: &mut ledger,
         operator: Arc::new(Terminal {
             assume_yes: cli.yes,
+            agree_to_resets: cli.yes && cli.reset == ResetPolicy::Always,
             give_up_lost_keys: cli.give_up_lost_keys,
         }),
         reporter: screen,

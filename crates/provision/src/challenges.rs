@@ -69,6 +69,7 @@ pub async fn collect(
         step: "challenges",
         tenant: provider.tenant().to_owned(),
         users: None,
+        stations: None,
     });
     if settings.delete_existing && !settings.confirmed {
         confirm_deletion(operator, provider.tenant())?;

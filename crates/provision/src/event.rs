@@ -18,6 +18,9 @@ pub enum Event {
         tenant: String,
         /// How many users there are to do, where that is known.
         users: Option<u64>,
+        /// How many are served at a time, each at a station of their own; absent in step 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stations: Option<u32>,
     },
     /// The provider asked for a pause that holds for every request.
     Throttled {
@@ -126,6 +129,38 @@ pub enum Event {
         /// Its serial, if it has one.
         serial: Option<String>,
     },
+    /// Take the key out and put it in again.
+    ReinsertionWanted {
+        /// The user it is for.
+        user: String,
+        /// Its serial, if it has one.
+        serial: Option<String>,
+        /// What for.
+        reason: Reinsertion,
+    },
+    /// The key is being reset: it waits for a finger, for ten seconds at most.
+    ResetStarted {
+        /// The user it is for.
+        user: String,
+        /// Its serial, if it has one.
+        serial: Option<String>,
+        /// Whether it must be held for long.
+        long_touch: bool,
+    },
+    /// The key is as it left the factory.
+    KeyReset {
+        /// The user it is for.
+        user: String,
+        /// Its serial, if it has one.
+        serial: Option<String>,
+    },
+    /// The key has done its part: take it out, it is this user's.
+    KeyFinished {
+        /// The user whose it is.
+        user: String,
+        /// Its serial, if it has one.
+        serial: Option<String>,
+    },
     /// The key waits for a finger.
     TouchNeeded {
         /// The user it is for.
@@ -219,6 +254,54 @@ pub enum Event {
         /// Whether the run was stopped before its end.
         interrupted: bool,
     },
+}
+
+impl Event {
+    /// The user it concerns, if it concerns one.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::UserSkipped { user, .. }
+            | Self::KeyRemoved { user, .. }
+            | Self::ChallengeIssued { user, .. }
+            | Self::ChallengeRenewed { user, .. }
+            | Self::UserStarted { user, .. }
+            | Self::UserResumed { user, .. }
+            | Self::KeyWanted { user, .. }
+            | Self::KeyFound { user, .. }
+            | Self::KeyRefused { user, .. }
+            | Self::KeyLost { user, .. }
+            | Self::ReinsertionWanted { user, .. }
+            | Self::ResetStarted { user, .. }
+            | Self::KeyReset { user, .. }
+            | Self::KeyFinished { user, .. }
+            | Self::TouchNeeded { user, .. }
+            | Self::PinSet { user, .. }
+            | Self::MinimumPinLengthSet { user, .. }
+            | Self::CredentialMade { user, .. }
+            | Self::Registered { user, .. }
+            | Self::PinChangeForced { user, .. }
+            | Self::AlreadyRegistered { user, .. }
+            | Self::UserFailed { user, .. } => Some(user),
+            Self::RowRefused { user, .. } | Self::Warning { user, .. } => user.as_deref(),
+            Self::RunStarted { .. }
+            | Self::Throttled { .. }
+            | Self::Retrying { .. }
+            | Self::RunFailed { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
+/// Why a key must be taken out and put in again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reinsertion {
+    /// Three wrong PINs in a row: it takes no more until its power was off.
+    PinAuthBlocked,
+    /// It can be reset in the first ten seconds only.
+    Reset,
 }
 
 /// Receives events, from any thread.

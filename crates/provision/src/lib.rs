@@ -16,14 +16,14 @@ pub use config::{
     CLIENT_SECRET_VARIABLE, Config, ConfigError, Ctap21, DeleteExisting, PinAlphabet,
 };
 pub use error::Error;
-pub use event::{Event, Reporter, Summary};
-pub use operator::{Confirmation, Operator, PinQuestion, Unattended};
+pub use event::{Event, Reinsertion, Reporter, Summary};
+pub use operator::{Confirmation, Losses, Operator, PinQuestion, Unattended};
 pub use provider::{
     Candidate, DirectoryUser, EntraProvider, IdentityProvider, IssuedOptions, NewCredential,
     ProviderError, Reach, RegisteredKey,
 };
 pub use random_pin::{PinGenerator, PinGeneratorError, is_trivial};
-pub use register::{Parties, RegisterSettings, register, without_sign_in};
+pub use register::{Parties, RegisterSettings, ResetPolicy, register, without_sign_in};
 
 /// The pieces an embedder needs from the crates below.
 pub use keywright_batch as batch;

@@ -1,5 +1,6 @@
 //! The person at the desk: the only way this library asks one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use keywright_ctap::Pin;
@@ -22,6 +23,19 @@ pub enum Confirmation {
         /// The tenant.
         tenant: String,
     },
+    /// Reset a key, which wipes it.
+    ResetKey {
+        /// The user the key is for.
+        user: String,
+        /// The key's serial, if it has one.
+        serial: Option<String>,
+        /// What kind of key it is.
+        model: String,
+        /// Why a reset is wanted.
+        reason: String,
+        /// What would be wiped.
+        losses: Losses,
+    },
     /// Give up a key that was begun for a user and did not come back.
     GiveUpKey {
         /// The key's serial, if it has one.
@@ -39,12 +53,57 @@ impl fmt::Display for Confirmation {
                 "`deleteExistingUserFIDOCredentials` is true: delete every FIDO2 key of every user in the group of \
                  {tenant} now, before the new keys exist?"
             ),
+            Self::ResetKey {
+                user,
+                serial,
+                model,
+                reason,
+                losses,
+            } => write!(
+                f,
+                "Key {} ({model}), for {user}: {reason}. Reset it? That wipes {losses}.",
+                serial.as_deref().unwrap_or("(no serial)")
+            ),
             Self::GiveUpKey { serial, user } => write!(
                 f,
                 "Key {}, begun for {user}, did not come back. Give it up and use another key?",
                 serial.as_deref().unwrap_or("(no serial)")
             ),
         }
+    }
+}
+
+/// What a reset of a key would wipe, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Losses {
+    /// Relying parties and how many discoverable credentials each has on the key.
+    pub relying_parties: Option<BTreeMap<String, usize>>,
+    /// How many more credentials would fit: the nearer to none, the more are there.
+    pub free: Option<u64>,
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its PIN and ")?;
+        let Some(parties) = &self.relying_parties else {
+            f.write_str(
+                "every passkey on it, whoever they are for; how many that are is not known",
+            )?;
+            return match self.free {
+                Some(free) => write!(f, " (it says that {free} more would fit)"),
+                None => Ok(()),
+            };
+        };
+        let total: usize = parties.values().sum();
+        write!(f, "{total} passkeys")?;
+        for (index, (rp_id, count)) in parties.iter().enumerate() {
+            write!(
+                f,
+                "{} {count} of {rp_id}",
+                if index == 0 { ":" } else { "," }
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ mod base64url;
 mod client_data;
 mod cose;
 mod error;
+mod model_names;
 mod options;
 mod registration;
 
@@ -33,6 +34,7 @@ pub use cose::{
 pub use error::{
     AttestationStep, AuthenticationStep, Reason, RegistrationStep, Step, VerificationError,
 };
+pub use model_names::{MetadataBlobError, ModelNames};
 pub use options::{
     AttestationConveyancePreference, AuthenticatorAttachment, AuthenticatorSelectionCriteria,
     CredBlob, CredentialProtectionPolicy, LargeBlobInputs, LargeBlobSupport, OptionsError,

@@ -5,6 +5,7 @@ mod read;
 use std::path::{Path, PathBuf};
 
 use keywright_graph::{Cloud, GraphConfig, GraphVersion};
+use keywright_webauthn::{Aaguid, InvalidAaguid, ModelNames};
 use secrecy::SecretString;
 use url::Url;
 
@@ -53,6 +54,12 @@ pub struct Config {
     pub max_concurrent_requests: usize,
     /// `allowedRpIds`: the relying parties for which keys may be made.
     pub allowed_rp_ids: Vec<String>,
+    /// `allowedAaguids`: the key models that may be used; all where it is not given.
+    pub allowed_aaguids: Vec<Aaguid>,
+    /// `deniedAaguids`: the key models that may not be used.
+    pub denied_aaguids: Vec<Aaguid>,
+    /// The names of key models: those of `metadataBlob`, a FIDO metadata BLOB's file, where it is given, and a table.
+    pub models: ModelNames,
     /// `ledger`: the ledger's file, where it is given; relative to the configuration file.
     pub ledger: Option<PathBuf>,
 }
@@ -216,6 +223,9 @@ impl Config {
             allowed_rp_ids: members
                 .strings("allowedRpIds")?
                 .unwrap_or_else(|| vec!["login.microsoft.com".to_owned()]),
+            allowed_aaguids: aaguids(&members, "allowedAaguids")?,
+            denied_aaguids: aaguids(&members, "deniedAaguids")?,
+            models: models(&members, path)?,
             ledger: members
                 .string("ledger")?
                 .map(|ledger| beside(path, Path::new(&ledger))),
@@ -327,6 +337,37 @@ fn alphabet(members: &Members<'_>) -> Result<PinAlphabet, ConfigError> {
     }
 }
 
+fn aaguids(members: &Members<'_>, key: &'static str) -> Result<Vec<Aaguid>, ConfigError> {
+    members
+        .strings(key)?
+        .unwrap_or_default()
+        .iter()
+        .map(|text| {
+            text.parse().map_err(|error: InvalidAaguid| {
+                members.bad(key, format!("has a wrong entry: {error}"))
+            })
+        })
+        .collect()
+}
+
+fn models(members: &Members<'_>, path: &Path) -> Result<ModelNames, ConfigError> {
+    let names = ModelNames::default();
+    let Some(file) = members.string("metadataBlob")? else {
+        return Ok(names);
+    };
+    let file = beside(path, Path::new(&file));
+    let unusable = |problem: String| {
+        members.bad(
+            "metadataBlob",
+            format!("names {}, which cannot be used: {problem}", file.display()),
+        )
+    };
+    let blob = std::fs::read_to_string(&file).map_err(|error| unusable(error.to_string()))?;
+    names
+        .with_metadata_blob(&blob)
+        .map_err(|error| unusable(error.to_string()))
+}
+
 fn graph_version(members: &Members<'_>) -> Result<GraphVersion, ConfigError> {
     let Some(version) = members.string("graphVersion")? else {
         return Ok(GraphVersion::Beta);
@@ -352,7 +393,7 @@ fn did_you_mean(nearest: &Option<&'static str>) -> String {
 /// Graph's own default, which is also the least.
 const DEFAULT_CHALLENGE_TIMEOUT_MINUTES: u32 = 5;
 
-const KNOWN_KEYS: [&str; 22] = [
+const KNOWN_KEYS: [&str; 25] = [
     "tenantName",
     "client_id",
     "client_secret",
@@ -373,6 +414,9 @@ const KNOWN_KEYS: [&str; 22] = [
     "includeGuests",
     "maxConcurrentRequests",
     "allowedRpIds",
+    "allowedAaguids",
+    "deniedAaguids",
+    "metadataBlob",
     "ledger",
     "$schema",
 ];

@@ -68,6 +68,8 @@ impl Turn<'_, '_> {
                 ));
             }
         };
+        // The key's word is one thing, its attested word another.
+        self.check_model(verified.aaguid, &key.model)?;
         let made = MadeCredential {
             credential_id: verified.credential_id.clone(),
             client_data_json: client_data,

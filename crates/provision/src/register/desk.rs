@@ -9,6 +9,8 @@ use keywright_ctap::{
     Signal,
 };
 
+use keywright_webauthn::ModelNames;
+
 use super::RegisterSettings;
 use super::failure::Failure;
 use super::watch::{Wanted, Watch};
@@ -26,6 +28,7 @@ pub(super) struct Desk {
     key_wait: Option<Duration>,
     /// How long to wait for a finger.
     touch_wait: Duration,
+    models: ModelNames,
 }
 
 /// A key that is in.
@@ -35,6 +38,8 @@ pub(super) struct Key {
     pub(super) identity: DeviceIdentity,
     pub(super) serial: Option<String>,
     pub(super) info: AuthenticatorInfo,
+    /// What kind of key it is, as far as it is known.
+    pub(super) model: String,
     user: String,
 }
 
@@ -54,6 +59,7 @@ impl Desk {
             cancel,
             key_wait: settings.key_wait,
             touch_wait: settings.touch_wait,
+            models: settings.models.clone(),
         }
     }
 
@@ -96,9 +102,14 @@ impl Desk {
                 return Err(self.not_introduced(&identity, error));
             }
         };
+        let product = identity.product.clone();
         let key = Key {
             identity,
             authenticator: Some(authenticator),
+            model: self
+                .models
+                .name(info.aaguid)
+                .map_or_else(|| product.clone(), str::to_owned),
             serial,
             info,
             user: user.to_owned(),
@@ -106,7 +117,7 @@ impl Desk {
         self.reporter.report(Event::KeyFound {
             user: user.to_owned(),
             serial: key.serial.clone(),
-            model: key.model(),
+            model: key.model.clone(),
         });
         Ok(key)
     }
@@ -233,13 +244,6 @@ impl Desk {
             reporter: Arc::clone(&self.reporter),
             touch: Some((user.to_owned(), serial)),
         }
-    }
-}
-
-impl Key {
-    /// What kind of key it is, as far as it tells.
-    pub(super) fn model(&self) -> String {
-        self.identity.product.clone()
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) enum Failure {
     KeyLost,
     /// The key cannot serve this user and nothing on it was changed: another one may.
     KeyUnfit(String),
+    /// The key cannot serve this user as it is; a reset would make it good. Nothing on it was changed.
+    Spent { code: &'static str, reason: String },
     /// The wait for a key is over.
     NoKey,
     /// This user's turn is over; the next user's begins.
@@ -30,6 +32,13 @@ impl Failure {
             message: message.into(),
         }
     }
+
+    pub(super) fn spent(code: &'static str, reason: impl Into<String>) -> Self {
+        Self::Spent {
+            code,
+            reason: reason.into(),
+        }
+    }
 }
 
 impl Failure {
@@ -38,6 +47,7 @@ impl Failure {
         match self {
             Self::User { code, message } => (code, message),
             Self::KeyUnfit(reason) => ("key_unfit".to_owned(), reason),
+            Self::Spent { code, reason } => (code.to_owned(), reason),
             Self::NoKey => ("no_key".to_owned(), "no key was put in in time".to_owned()),
             Self::KeyLost => ("key_lost".to_owned(), "the key went away".to_owned()),
             Self::Stopped => ("stopped".to_owned(), "the run was stopped".to_owned()),
@@ -74,7 +84,7 @@ impl From<CtapError> for Failure {
             CtapError::DeadlineExceeded => Self::user("key_timeout", NOT_TOUCHED),
             CtapError::Transport(TransportError::Disconnected) => Self::KeyLost,
             CtapError::Status { status, .. } => match status {
-                StatusCode::PinBlocked => Self::user("pin_blocked", PIN_BLOCKED),
+                StatusCode::PinBlocked => Self::spent("pin_blocked", PIN_BLOCKED),
                 StatusCode::PinAuthBlocked => Self::user("pin_auth_blocked", PIN_AUTH_BLOCKED),
                 StatusCode::UserActionTimeout | StatusCode::ActionTimeout => {
                     Self::user("key_timeout", NOT_TOUCHED)

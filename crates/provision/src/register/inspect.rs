@@ -1,6 +1,7 @@
 //! Whether a key can serve a user at all, found out before anything on it is changed.
 
 use keywright_ctap::GetAssertionRequest;
+use keywright_webauthn::Aaguid;
 
 use super::desk::Key;
 use super::failure::{Failure, PIN_BLOCKED};
@@ -12,6 +13,13 @@ impl Turn<'_, '_> {
     pub(super) async fn inspect(&mut self, key: &mut Key) -> Result<(), Failure> {
         let info = &key.info;
         let unfit = |reason: &str| Err(Failure::KeyUnfit(reason.to_owned()));
+        self.check_model(key.info.aaguid, &key.model)?;
+        if self.settings.stations > 1 && key.serial.is_none() {
+            return unfit(
+                "it tells no serial number, and among several keys nobody could say later whose it is; serve it with \
+                 --stations 1",
+            );
+        }
         if !info
             .versions
             .iter()
@@ -32,7 +40,10 @@ impl Turn<'_, '_> {
             );
         }
         if info.remaining_discoverable_credentials == Some(0) {
-            return unfit("it is full; delete a credential on it or take another key");
+            return Err(Failure::spent(
+                "key_full",
+                "it is full; delete a credential on it, reset it, or take another key",
+            ));
         }
         if info.client_pin() == Some(true) {
             let left = self
@@ -40,11 +51,30 @@ impl Turn<'_, '_> {
                 .with(key, |key, signal| key.pin_retries(signal))
                 .await?;
             if left.retries == 0 {
-                return unfit(PIN_BLOCKED);
+                return Err(Failure::spent("pin_blocked", PIN_BLOCKED));
             }
         }
         if self.holds_excluded(key).await? {
-            return unfit("it already holds a passkey of this user");
+            return Err(Failure::spent(
+                "key_holds_user",
+                "it already holds a passkey of this user",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The models that may be used are the operator's to choose.
+    pub(super) fn check_model(&self, aaguid: Aaguid, name: &str) -> Result<(), Failure> {
+        let allowed = &self.settings.allowed_aaguids;
+        if !allowed.is_empty() && !allowed.contains(&aaguid) {
+            return Err(Failure::KeyUnfit(format!(
+                "its model, {name} ({aaguid}), is not among `allowedAaguids`"
+            )));
+        }
+        if self.settings.denied_aaguids.contains(&aaguid) {
+            return Err(Failure::KeyUnfit(format!(
+                "its model, {name} ({aaguid}), is among `deniedAaguids`"
+            )));
         }
         Ok(())
     }

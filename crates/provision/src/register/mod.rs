@@ -6,6 +6,7 @@ mod desk;
 mod failure;
 mod inspect;
 mod pin;
+mod reset;
 mod turn;
 mod watch;
 
@@ -20,7 +21,7 @@ use keywright_batch::{
     ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, ResultRow, Stage, UserRef,
 };
 use keywright_ctap::KeySource;
-use keywright_webauthn::Base64Url;
+use keywright_webauthn::{Aaguid, Base64Url, ModelNames};
 
 use crate::cancel::Cancel;
 use crate::config::{Config, Ctap21, DeleteExisting, PinAlphabet};
@@ -30,6 +31,7 @@ use crate::operator::Operator;
 use crate::provider::{IdentityProvider, ProviderError};
 use desk::Desk;
 use failure::Failure;
+pub use reset::ResetPolicy;
 use turn::{Outcome, Turn};
 
 /// What step 2 is told beyond the provider, the keys and the ledger.
@@ -61,6 +63,14 @@ pub struct RegisterSettings {
     pub touch_wait: Duration,
     /// How many users are served at a time, each with a key of its own; 1 at least.
     pub stations: u32,
+    /// What may be done about a key that somebody has used before.
+    pub reset: ResetPolicy,
+    /// The models that may be used, by AAGUID; all of them where this is empty.
+    pub allowed_aaguids: Vec<Aaguid>,
+    /// The models that may not.
+    pub denied_aaguids: Vec<Aaguid>,
+    /// The names of models.
+    pub models: ModelNames,
 }
 
 impl RegisterSettings {
@@ -81,6 +91,10 @@ impl RegisterSettings {
             key_wait: None,
             touch_wait: Duration::from_secs(120),
             stations: 1,
+            reset: ResetPolicy::default(),
+            allowed_aaguids: config.allowed_aaguids.clone(),
+            denied_aaguids: config.denied_aaguids.clone(),
+            models: config.models.clone(),
         }
     }
 }
@@ -121,6 +135,7 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
         step: "register",
         tenant: provider.tenant().to_owned(),
         users: Some(rows),
+        stations: Some(settings.stations.max(1)),
     });
     let known = ledger.records(provider.tenant())?;
     let mut results =
@@ -299,6 +314,7 @@ impl Run<'_> {
             issued: None,
             resumed: before.is_some(),
             met: false,
+            was_reset: false,
         }
         .run()
         .await;

@@ -13,10 +13,10 @@ use keywright_ctap::{ConfigChange, Pin, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::desk::{CtapErrorOrFailure, Key};
-use super::failure::{Failure, PIN_AUTH_BLOCKED, PIN_BLOCKED};
+use super::failure::{Failure, PIN_BLOCKED};
 use super::turn::Turn;
-use crate::config::Ctap21;
-use crate::event::Event;
+use crate::config::{Ctap21, PinAlphabet};
+use crate::event::{Event, Reinsertion};
 use crate::operator::PinQuestion;
 use crate::random_pin::PinGenerator;
 
@@ -101,7 +101,7 @@ impl Turn<'_, '_> {
         let mut violations = 0;
         loop {
             let new = self
-                .generator(key)
+                .generator(key, violations)
                 .generate()
                 .map_err(|error| Failure::user("pin_impossible", error.to_string()))?;
             *record = self.note(record, &Step::PinPlanned { pin: &secret(&new) })?;
@@ -134,8 +134,14 @@ impl Turn<'_, '_> {
                 Some(StatusCode::PinInvalid) if current.is_some() => {
                     current = Some(self.current_pin(key, true).await?);
                 }
+                Some(StatusCode::PinAuthBlocked) if current.is_some() => {
+                    self.reinsert(key, Reinsertion::PinAuthBlocked).await?;
+                    current = Some(self.current_pin(key, true).await?);
+                }
                 Some(StatusCode::PinPolicyViolation) if violations < MAX_POLICY_VIOLATIONS => {
                     violations += 1;
+                    // What the key demands may be news.
+                    self.desk.refresh(key).await?;
                 }
                 Some(StatusCode::PinPolicyViolation) => {
                     return Err(Failure::user("pin_policy", self.policy_message(key)));
@@ -145,14 +151,16 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn generator(&self, key: &Key) -> PinGenerator {
+    /// A key whose own rules refuse PINs of digits gets letters too, rather than none.
+    fn generator(&self, key: &Key, violations: u32) -> PinGenerator {
         let of_key = u8::try_from(key.info.minimum_pin_length()).unwrap_or(u8::MAX);
         let demanded = of_key.max(self.minimum_length_wanted(key).unwrap_or(0));
-        PinGenerator::new(
-            self.settings.random_pin_alphabet,
-            self.settings.random_pin_length,
-            demanded,
-        )
+        let alphabet = if violations < MAX_POLICY_VIOLATIONS / 2 {
+            self.settings.random_pin_alphabet
+        } else {
+            PinAlphabet::Alphanumeric
+        };
+        PinGenerator::new(alphabet, self.settings.random_pin_length, demanded)
     }
 
     fn policy_message(&self, key: &Key) -> String {
@@ -171,7 +179,7 @@ impl Turn<'_, '_> {
     /// The operator's PIN, once the key has agreed that it is right.
     async fn checked_pin(&mut self, key: &mut Key) -> Result<Pin, Failure> {
         if key.info.force_pin_change == Some(true) {
-            return Err(Failure::user(
+            return Err(Failure::spent(
                 "pin_change_due",
                 "the key demands a new PIN before anything else; change it, or set `useRandomPIN` to true",
             ));
@@ -187,13 +195,17 @@ impl Turn<'_, '_> {
             match checked {
                 Ok(()) => return Ok(pin),
                 Err(error) if error.status() == Some(StatusCode::PinInvalid) => again = true,
+                Err(error) if error.status() == Some(StatusCode::PinAuthBlocked) => {
+                    self.reinsert(key, Reinsertion::PinAuthBlocked).await?;
+                    again = true;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Asks the operator; the retries that are left are always told, and a PIN is never guessed.
-    async fn current_pin(&mut self, key: &mut Key, again: bool) -> Result<Pin, Failure> {
+    pub(super) async fn current_pin(&mut self, key: &mut Key, again: bool) -> Result<Pin, Failure> {
         let question = PinQuestion {
             user: self.user.clone(),
             serial: key.serial.clone(),
@@ -203,7 +215,7 @@ impl Turn<'_, '_> {
         self.ask(move |operator| operator.current_pin(&question))
             .await
             .ok_or_else(|| {
-                Failure::user(
+                Failure::spent(
                     "pin_not_given",
                     "the key has a PIN and nobody gave it; the key is unchanged",
                 )
@@ -216,10 +228,10 @@ impl Turn<'_, '_> {
             .with(key, |key, signal| key.pin_retries(signal))
             .await?;
         if left.retries == 0 {
-            return Err(Failure::KeyUnfit(PIN_BLOCKED.to_owned()));
+            return Err(Failure::spent("pin_blocked", PIN_BLOCKED));
         }
         if left.power_cycle_required {
-            return Err(Failure::user("pin_auth_blocked", PIN_AUTH_BLOCKED));
+            self.reinsert(key, Reinsertion::PinAuthBlocked).await?;
         }
         Ok(left.retries)
     }
@@ -307,7 +319,7 @@ fn secret(pin: &Pin) -> SecretString {
 }
 
 /// How often another random PIN is tried when the key refuses one by a rule it does not tell.
-const MAX_POLICY_VIOLATIONS: u32 = 5;
+const MAX_POLICY_VIOLATIONS: u32 = 6;
 
 const NO_PIN: &str = "no PIN is set on this key and `useRandomPIN` is false; set `useRandomPIN` to true to have a random \
                       one set, or set a PIN on the key first and run again";

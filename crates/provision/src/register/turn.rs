@@ -11,6 +11,7 @@ use super::RegisterSettings;
 use super::desk::{Desk, Key};
 use super::failure::Failure;
 use super::pin::recorded_pin;
+use super::reset::ResetPolicy;
 use super::watch::Wanted;
 use crate::config::Ctap21;
 use crate::event::{Event, Reporter};
@@ -43,6 +44,8 @@ pub(super) struct Turn<'a, 'run> {
     pub(super) resumed: bool,
     /// Whether the provider was asked about this user in this turn.
     pub(super) met: bool,
+    /// Whether the key was reset in this turn.
+    pub(super) was_reset: bool,
 }
 
 /// Options and until when they can be used.
@@ -81,7 +84,7 @@ impl<'run> Turn<'_, 'run> {
         loop {
             let failure = match self.advance(&mut record, &mut key).await {
                 Ok(()) => {
-                    self.give_back(&mut key);
+                    self.finished(&mut key).await;
                     return Ok(Outcome::Done);
                 }
                 Err(failure) => failure,
@@ -139,12 +142,17 @@ impl<'run> Turn<'_, 'run> {
             *key = Some(self.fetch_key(record.as_ref()).await?);
         }
         let key = key.as_mut().ok_or(Failure::KeyLost)?;
-        if record.is_none() {
-            self.inspect(key).await?;
-            *record = Some(self.bind(key)?);
-        }
+        self.make_usable(record, key).await?;
         let record = record.as_mut().ok_or(Failure::KeyLost)?;
-        let pin = self.pin_for(key, record).await?;
+        let pin = match self.pin_for(key, record).await {
+            Err(Failure::Spent { code, reason }) if record.stage == Stage::KeyBound => {
+                if !self.reset_if_agreed(key, code, &reason).await? {
+                    return Err(Failure::Spent { code, reason });
+                }
+                self.pin_for(key, record).await?
+            }
+            outcome => outcome?,
+        };
         if record.stage < Stage::Registered {
             self.make_and_activate(key, record, &pin).await?;
         }
@@ -158,6 +166,43 @@ impl<'run> Turn<'_, 'run> {
         })?;
         old_keys?;
         self.complete(record)
+    }
+
+    /// Before anything on the key is changed: whether it can serve the user, if need be after a reset, and then nobody
+    /// else.
+    async fn make_usable(
+        &mut self,
+        record: &mut Option<Record>,
+        key: &mut Key,
+    ) -> Result<(), Failure> {
+        if record
+            .as_ref()
+            .is_some_and(|record| record.stage > Stage::KeyBound)
+        {
+            return Ok(());
+        }
+        let spent = match self.inspect(key).await {
+            Ok(()) => None,
+            Err(Failure::Spent { code, reason }) => Some((code, reason)),
+            Err(failure) => return Err(failure),
+        };
+        // A key that serves somebody else is never reset.
+        if record.is_none() {
+            *record = Some(self.bind(key)?);
+        }
+        let always = self.settings.reset == ResetPolicy::Always && !self.was_reset;
+        let (code, why) = match spent {
+            None if !always => return Ok(()),
+            None => (
+                "not_reset",
+                "every key is to be reset first (`--reset always`)".to_owned(),
+            ),
+            Some(spent) => spent,
+        };
+        if self.reset_if_agreed(key, code, &why).await? {
+            return Ok(());
+        }
+        Err(Failure::KeyUnfit(why))
     }
 
     async fn pin_for(&mut self, key: &mut Key, record: &mut Record) -> Result<Pin, Failure> {
@@ -299,11 +344,27 @@ impl<'run> Turn<'_, 'run> {
         if let Some(bound) = record.take_if(|record| record.stage == Stage::KeyBound) {
             let reason = match failure {
                 Failure::User { message, .. } => message.as_str(),
+                Failure::Spent { reason, .. } => reason.as_str(),
                 _ => "the run ended before anything on the key was changed",
             };
             self.note(&bound, &Step::Abandoned { reason })?;
         }
         Ok(())
+    }
+
+    /// The key is its user's now, and can be told from the others in the hub.
+    async fn finished(&mut self, key: &mut Option<Key>) {
+        let Some(mut key) = key.take() else {
+            return;
+        };
+        if self.settings.stations > 1 {
+            self.desk.wink(&mut key).await;
+        }
+        self.report(Event::KeyFinished {
+            user: self.user.clone(),
+            serial: key.serial.clone(),
+        });
+        self.desk.done(key);
     }
 
     fn give_back(&mut self, key: &mut Option<Key>) {
@@ -364,7 +425,7 @@ fn key_ref(key: &Key) -> KeyRef {
     KeyRef {
         serial: key.serial.clone(),
         aaguid: key.info.aaguid.to_string(),
-        model: key.model(),
+        model: key.model.clone(),
     }
 }
 
