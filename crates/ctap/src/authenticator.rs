@@ -4,6 +4,7 @@ use ciborium::Value;
 use keywright_webauthn::cbor;
 
 use crate::{
+    client_data::ClientData,
     error::Result,
     message::{self, get_info::AuthenticatorInfo},
     pin::Pin,
@@ -154,8 +155,8 @@ pub struct PinRetries {
 /// wants is found out when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MakeCredentialRequest {
-    /// SHA-256 of the client data.
-    pub client_data_hash: [u8; 32],
+    /// What it is made for.
+    pub client_data: ClientData,
     /// Relying party identifier.
     pub rp_id: String,
     /// The relying party's name for people.
@@ -230,8 +231,8 @@ impl MakeCredentialResponse {
 /// An assertion to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GetAssertionRequest {
-    /// SHA-256 of the client data.
-    pub client_data_hash: [u8; 32],
+    /// What it is made for.
+    pub client_data: ClientData,
     /// Relying party identifier.
     pub rp_id: String,
     /// Ids of acceptable credentials; empty for discoverable ones.

@@ -10,6 +10,7 @@ use keywright_webauthn::{
 
 use crate::{
     authenticator::{MakeCredentialExtensions, MakeCredentialRequest},
+    client_data::ClientData,
     error::{Error, Result},
     message::AuthenticatorInfo,
 };
@@ -81,7 +82,7 @@ impl MakeCredentialRequest {
     /// incomplete.
     pub fn from_options(
         options: &PublicKeyCredentialCreationOptions,
-        client_data_hash: [u8; 32],
+        client_data: impl Into<ClientData>,
         info: &AuthenticatorInfo,
     ) -> Result<(Self, Vec<Downgrade>)> {
         let mut downgrades = Vec::new();
@@ -92,7 +93,7 @@ impl MakeCredentialRequest {
         }
 
         let request = Self {
-            client_data_hash,
+            client_data: client_data.into(),
             rp_id: rp_id.to_owned(),
             rp_name: options.rp.name.clone(),
             user_id: user_id.to_vec(),

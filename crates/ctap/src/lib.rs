@@ -3,6 +3,7 @@
 
 mod authenticator;
 mod client;
+mod client_data;
 mod error;
 mod from_options;
 pub mod hid;
@@ -21,6 +22,7 @@ pub use authenticator::{
     PinRetries, ResidentCredential,
 };
 pub use client::Ctap2;
+pub use client_data::ClientData;
 pub use error::{Error, Result};
 pub use from_options::Downgrade;
 pub use hot_plug::{Bus, HotPlug};

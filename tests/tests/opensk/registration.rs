@@ -1,15 +1,14 @@
 //! From a relying party's options to a verified credential: what the other tests make credentials with.
 
 use keywright_ctap::{
-    Authenticator, Downgrade, Error, GetAssertionRequest, GetAssertionResponse, HmacSecretSalts,
-    MakeCredentialRequest, MakeCredentialResponse, NoSignal, Pin,
+    Authenticator, ClientData, Downgrade, Error, GetAssertionRequest, GetAssertionResponse,
+    HmacSecretSalts, MakeCredentialRequest, MakeCredentialResponse, NoSignal, Pin,
 };
 use keywright_webauthn::{
     Assertion, AuthenticationExpectations, CollectedClientData, PublicKeyCredentialCreationOptions,
     PublicKeyCredentialRequestOptions, RegistrationExpectations, StoredCredential,
     VerifiedRegistration, verify_authentication, verify_registration,
 };
-use sha2::{Digest, Sha256};
 
 use super::device::Client;
 
@@ -43,10 +42,13 @@ impl Registration {
     pub fn of(options: PublicKeyCredentialCreationOptions, client: &mut Client) -> Self {
         let client_data =
             CollectedClientData::for_registration(options.challenge.as_ref(), ORIGIN).to_json();
-        let hash = Sha256::digest(&client_data).into();
         let info = client.info(&mut NoSignal).unwrap();
-        let (request, downgrades) =
-            MakeCredentialRequest::from_options(&options, hash, &info).unwrap();
+        let (request, downgrades) = MakeCredentialRequest::from_options(
+            &options,
+            ClientData::new(client_data.clone()),
+            &info,
+        )
+        .unwrap();
         Self {
             options,
             request,
@@ -92,7 +94,7 @@ pub fn assertion_request(
     hmac_secret: Option<HmacSecretSalts>,
 ) -> GetAssertionRequest {
     GetAssertionRequest {
-        client_data_hash: Sha256::digest(assertion_client_data()).into(),
+        client_data: ClientData::new(assertion_client_data()),
         rp_id: RP_ID.to_owned(),
         allow_list: allowed.iter().map(|id| id.to_vec()).collect(),
         user_presence: true,

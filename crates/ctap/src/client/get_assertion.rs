@@ -51,7 +51,7 @@ impl<T: Transport> Ctap2<T> {
 
         let mut message = get_assertion::Request {
             rp_id: request.rp_id.clone(),
-            client_data_hash: request.client_data_hash.to_vec(),
+            client_data_hash: request.client_data.hash().to_vec(),
             allow_list: Vec::new(),
             extensions: get_assertion::Extensions {
                 hmac_secret: hmac_secret
@@ -65,7 +65,7 @@ impl<T: Transport> Ctap2<T> {
                 up: (!request.user_presence).then_some(false),
                 uv: verification.option(),
             },
-            pin_uv_auth_param: verification.param(&request.client_data_hash),
+            pin_uv_auth_param: verification.param(request.client_data.hash()),
             pin_uv_auth_protocol: verification.protocol(),
         };
         message.allow_list = self.allow_list(request, &message, &info, &verification, signal)?;

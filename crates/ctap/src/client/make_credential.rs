@@ -99,7 +99,7 @@ fn unverified(
 ) -> make_credential::Request {
     let extensions = &request.extensions;
     make_credential::Request {
-        client_data_hash: request.client_data_hash.to_vec(),
+        client_data_hash: request.client_data.hash().to_vec(),
         rp: RpEntity {
             id: request.rp_id.clone(),
             name: text(&request.rp_name),

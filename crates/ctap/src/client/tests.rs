@@ -188,7 +188,7 @@ impl Transport for OldKey {
 
 fn request() -> MakeCredentialRequest {
     MakeCredentialRequest {
-        client_data_hash: [9; 32],
+        client_data: [9; 32].into(),
         rp_id: "example.com".into(),
         rp_name: "Example".into(),
         user_id: vec![1],

@@ -1,6 +1,11 @@
 //! Keys on USB, through hidapi.
 
-use std::{collections::BTreeMap, ffi::CString, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidError};
 
@@ -16,24 +21,34 @@ use crate::{
     transport::{DeviceIdentity, TransportError, TransportKind},
 };
 
-/// Keys on USB, as they are plugged in and out.
+/// Keys on USB, as they are plugged in and out, spoken to by the backend `B`.
 #[derive(Debug)]
-pub struct UsbKeys(HotPlug<UsbBus>);
+pub struct UsbKeys<B = Native>(HotPlug<UsbBus<B>>);
 
 impl UsbKeys {
-    /// Every FIDO key on this machine's USB.
+    /// Every FIDO key on this machine's USB, spoken to by this crate.
     ///
     /// # Errors
     /// [`TransportError::Io`] when the operating system's HID interface is not available.
     pub fn new() -> Result<Self> {
-        Ok(Self(HotPlug::new(UsbBus::new()?)))
+        Self::with_backend(Native::default())
     }
 
     /// Insists on one PIN/UV auth protocol for every key; see [`Ctap2::with_protocol`].
     #[must_use]
     pub fn with_protocol(mut self, protocol: Protocol) -> Self {
-        self.0.bus_mut().protocol = Some(protocol);
+        self.0.bus_mut().backend.protocol = Some(protocol);
         self
+    }
+}
+
+impl<B: UsbBackend> UsbKeys<B> {
+    /// The same, spoken to by another CTAP library.
+    ///
+    /// # Errors
+    /// As [`new`](UsbKeys::new).
+    pub fn with_backend(backend: B) -> Result<Self> {
+        Ok(Self(HotPlug::new(UsbBus::new(backend)?)))
     }
 
     /// The FIDO keys that are plugged in now.
@@ -45,7 +60,7 @@ impl UsbKeys {
     }
 }
 
-impl KeySource for UsbKeys {
+impl<B: UsbBackend> KeySource for UsbKeys<B> {
     fn next_of(
         &mut self,
         wanted: &[KeyRequest],
@@ -67,48 +82,127 @@ impl KeySource for UsbKeys {
     }
 }
 
-/// The HID devices of this machine that have the FIDO usage page.
-struct UsbBus {
-    api: HidApi,
-    paths: BTreeMap<String, CString>,
+/// What USB backends differ in: how a device becomes a key.
+pub trait UsbBackend: Send {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// [`TransportError::Open`] when the operating system will not have it opened, [`TransportError::Disconnected`] when it
+    /// is gone, and what came of the first messages.
+    fn open(
+        &mut self,
+        device: &UsbDevice,
+        signal: &mut dyn Signal,
+    ) -> Result<Box<dyn Authenticator>>;
+}
+
+/// This crate's own message layer over CTAPHID.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Native {
     protocol: Option<Protocol>,
 }
 
-impl UsbBus {
-    fn new() -> Result<Self, TransportError> {
+impl UsbBackend for Native {
+    fn open(
+        &mut self,
+        device: &UsbDevice,
+        signal: &mut dyn Signal,
+    ) -> Result<Box<dyn Authenticator>> {
+        let transport = HidTransport::open(device.open()?, device.identity.clone(), signal)?;
+        let key = Ctap2::new(transport);
+        Ok(Box::new(match self.protocol {
+            Some(protocol) => key.with_protocol(protocol),
+            None => key,
+        }))
+    }
+}
+
+/// A FIDO device on USB, which can be opened more than once: each opening gets every report of the device, and channel
+/// ids tell which are meant for it.
+#[derive(Clone)]
+pub struct UsbDevice {
+    identity: DeviceIdentity,
+    path: CString,
+    api: Arc<Mutex<HidApi>>,
+}
+
+impl UsbDevice {
+    /// What the operating system tells about it.
+    pub fn identity(&self) -> &DeviceIdentity {
+        &self.identity
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// [`TransportError::Open`], [`TransportError::Io`].
+    pub fn open(&self) -> Result<UsbIo, TransportError> {
+        match lock(&self.api).open_path(&self.path) {
+            Ok(device) => Ok(UsbIo::new(device)),
+            Err(error) => Err(TransportError::Open {
+                path: self.identity.path.clone(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Debug for UsbDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("UsbDevice").field(&self.identity).finish()
+    }
+}
+
+/// The HID devices of this machine that have the FIDO usage page.
+pub struct UsbBus<B> {
+    api: Arc<Mutex<HidApi>>,
+    devices: BTreeMap<String, UsbDevice>,
+    backend: B,
+}
+
+impl<B: UsbBackend> UsbBus<B> {
+    /// Nothing is looked for yet.
+    ///
+    /// # Errors
+    /// [`TransportError::Io`] when the operating system's HID interface is not available.
+    pub fn new(backend: B) -> Result<Self, TransportError> {
         let api = HidApi::new().map_err(io_error)?;
         Ok(Self {
-            api,
-            paths: BTreeMap::new(),
-            protocol: None,
+            api: Arc::new(Mutex::new(api)),
+            devices: BTreeMap::new(),
+            backend,
         })
     }
 }
 
-impl std::fmt::Debug for UsbBus {
+impl<B: std::fmt::Debug> std::fmt::Debug for UsbBus<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("UsbBus")
-            .field("paths", &self.paths)
-            .field("protocol", &self.protocol)
+            .field("devices", &self.devices)
+            .field("backend", &self.backend)
             .finish_non_exhaustive()
     }
 }
 
-impl Bus for UsbBus {
+impl<B: UsbBackend> Bus for UsbBus<B> {
     fn devices(&mut self) -> Result<Vec<DeviceIdentity>, TransportError> {
-        self.api.refresh_devices().map_err(io_error)?;
-        let found: BTreeMap<_, _> = self
-            .api
+        let mut api = lock(&self.api);
+        api.refresh_devices().map_err(io_error)?;
+        self.devices = api
             .device_list()
             .filter(|device| device.usage_page() == FIDO_USAGE_PAGE && device.usage() == FIDO_USAGE)
-            .map(|device| (identity(device), device.path().to_owned()))
-            .map(|(identity, path)| (identity.path.clone(), (identity, path)))
+            .map(|device| UsbDevice {
+                identity: identity(device),
+                path: device.path().to_owned(),
+                api: self.api.clone(),
+            })
+            .map(|device| (device.identity.path.clone(), device))
             .collect();
-        self.paths = found
-            .iter()
-            .map(|(name, (_, path))| (name.clone(), path.clone()))
-            .collect();
-        Ok(found.into_values().map(|(identity, _)| identity).collect())
+        Ok(self
+            .devices
+            .values()
+            .map(|device| device.identity.clone())
+            .collect())
     }
 
     fn open(
@@ -116,23 +210,11 @@ impl Bus for UsbBus {
         device: &DeviceIdentity,
         signal: &mut dyn Signal,
     ) -> Result<Box<dyn Authenticator>> {
-        let path = self
-            .paths
+        let device = self
+            .devices
             .get(&device.path)
             .ok_or(TransportError::Disconnected)?;
-        let opened = self
-            .api
-            .open_path(path)
-            .map_err(|error| TransportError::Open {
-                path: device.path.clone(),
-                reason: error.to_string(),
-            })?;
-        let transport = HidTransport::open(UsbIo::new(opened), device.clone(), signal)?;
-        let key = Ctap2::new(transport);
-        Ok(Box::new(match self.protocol {
-            Some(protocol) => key.with_protocol(protocol),
-            None => key,
-        }))
+        self.backend.open(device, signal)
     }
 
     fn describe(&self) -> String {
@@ -179,6 +261,11 @@ impl PacketIo for UsbIo {
             _ => Ok(Some(report)),
         }
     }
+}
+
+fn lock(api: &Mutex<HidApi>) -> MutexGuard<'_, HidApi> {
+    // A list that was left half made is made anew before it is used.
+    api.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn identity(device: &DeviceInfo) -> DeviceIdentity {

@@ -2,12 +2,11 @@
 
 use jiff::SignedDuration;
 use keywright_batch::{MadeCredential, Record, Stage, Step};
-use keywright_ctap::{MakeCredentialRequest, MakeCredentialResponse, Pin, StatusCode};
+use keywright_ctap::{ClientData, MakeCredentialRequest, MakeCredentialResponse, Pin, StatusCode};
 use keywright_webauthn::{
     Base64Url, CollectedClientData, PublicKeyCredentialCreationOptions, RegistrationExpectations,
     VerifiedRegistration, verify_registration,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::desk::Key;
 use super::failure::Failure;
@@ -44,9 +43,10 @@ impl Turn<'_, '_> {
         let origin = format!("https://{rp_id}");
         let client_data =
             CollectedClientData::for_registration(options.challenge.as_bytes(), &origin).to_json();
-        let hash: [u8; 32] = Sha256::digest(&client_data).into();
-        let (request, downgrades) = MakeCredentialRequest::from_options(&options, hash, &key.info)
-            .map_err(|error| Failure::user("options_unsupported", error.to_string()))?;
+        let asked_for = ClientData::new(client_data.clone());
+        let (request, downgrades) =
+            MakeCredentialRequest::from_options(&options, asked_for, &key.info)
+                .map_err(|error| Failure::user("options_unsupported", error.to_string()))?;
         for downgrade in downgrades {
             self.report(Event::Warning {
                 user: Some(self.user.clone()),

@@ -95,7 +95,7 @@ impl Turn<'_, '_> {
             .collect();
         for chunk in fitting.chunks(usize::try_from(at_once).unwrap_or(1)) {
             let request = GetAssertionRequest {
-                client_data_hash: [0; 32],
+                client_data: [0; 32].into(),
                 rp_id: rp_id.clone(),
                 allow_list: chunk.to_vec(),
                 user_presence: false,

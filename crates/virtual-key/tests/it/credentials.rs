@@ -1,7 +1,7 @@
 //! Credentials: made, used, listed, deleted.
 
 use keywright_ctap::{
-    Authenticator, GetAssertionRequest, GetAssertionResponse, HmacSecretSalts,
+    Authenticator, ClientData, GetAssertionRequest, GetAssertionResponse, HmacSecretSalts,
     MakeCredentialExtensions, MakeCredentialResponse, NoSignal, StatusCode,
 };
 use keywright_virtual_key::{ATTESTATION_ROOT, KeyOptions, VIRTUAL_KEY_AAGUID};
@@ -22,7 +22,7 @@ fn credential_id(answer: &MakeCredentialResponse) -> Vec<u8> {
 
 fn assertion_request(allow_list: Vec<Vec<u8>>) -> GetAssertionRequest {
     GetAssertionRequest {
-        client_data_hash: [9; 32],
+        client_data: [9; 32].into(),
         rp_id: RP.to_owned(),
         allow_list,
         user_presence: true,
@@ -49,11 +49,7 @@ fn a_relying_party_accepts_the_attestation_of_either_algorithm() {
             CollectedClientData::for_registration(challenge, "https://login.example.com").to_json();
         let mut asking = request(1);
         asking.algorithms = vec![-257, algorithm.0];
-        asking.client_data_hash =
-            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &client_data)
-                .as_ref()
-                .try_into()
-                .unwrap();
+        asking.client_data = ClientData::new(client_data.clone());
         let answer = make(&mut client, &asking).unwrap();
         let anchors = [ATTESTATION_ROOT.to_vec()];
         let options = keywright_webauthn::PublicKeyCredentialCreationOptions {

@@ -48,7 +48,7 @@ pub(crate) fn pin(text: &str) -> Pin {
 /// A request for a discoverable credential for one of many users.
 pub(crate) fn request(user: u8) -> MakeCredentialRequest {
     MakeCredentialRequest {
-        client_data_hash: [7; 32],
+        client_data: [7; 32].into(),
         rp_id: RP.to_owned(),
         rp_name: "Example".to_owned(),
         user_id: vec![user; 16],
