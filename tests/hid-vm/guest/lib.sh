@@ -1,6 +1,6 @@
 # What the rows have in common. A row is a script that fails when a command does (`sh -eu`); what it prints is its log.
 
-say() { echo "say: $*"; }                         # goes into the table
+say() { echo "$*" >&3; } # goes into the table
 fail() { echo "FAILED: $*"; exit 1; }
 expect() { # WHAT-FOR FILE PATTERN: the file has a line with the pattern
     grep -q -- "$3" "$2" || { cat "$2"; fail "$1: no line matches '$3'"; }
@@ -56,4 +56,16 @@ register() { # DIRECTORY [ARGUMENTS…]
     shift
     keywright-register --config "$directory/configs.json" --in "$directory/users.csv" --out "$directory/keys.csv" \
         --keys usb --key-timeout 20 --yes --json "$@"
+}
+
+# The result file.
+field() { # COLUMN FILE: of its first row
+    awk -F , -v column="$1" 'NR == 1 { sub(/^#/, ""); for (i = 1; i <= NF; i++) if ($i == column) n = i }
+        NR == 2 { print $n }' "$2"
+}
+registered_on() { # DIRECTORY SERIAL…: each of these keys is some user's
+    local directory=$1 serial
+    shift
+    for serial in "$@"; do expect "a user with key $serial" "$directory/keys.csv" ",$serial,[0-9]*,registered,"; done
+    [ "$(grep -c ,registered, "$directory/keys.csv")" -eq $# ] || fail "not $# users: $(cat "$directory/keys.csv")"
 }

@@ -22,13 +22,13 @@ boot_shell() {
 }
 
 # The guest prefixes what is for us; see guest/init. Everything it says is in console.log.
-boot_rows() { # IMAGE ROW…
-    local image=$1 log=$work/console.log begun=$EPOCHREALTIME wanted
-    shift
+boot_rows() { # IMAGE KERNEL-ARGUMENT ROW…
+    local image=$1 argument=$2 log=$work/console.log begun=$EPOCHREALTIME wanted
+    shift 2
     wanted=$(IFS=,; echo "$*")
     export -f qemu
     export guest_tree
-    timeout "$boot_limit" bash -c 'qemu "$@"' qemu "$image" "hid_vm=$wanted" </dev/null 2>&1 | tr -d '\r' | tee "$log" |
+    timeout "$boot_limit" bash -c 'qemu "$@"' qemu "$image" "hid_vm=$wanted" "$argument" </dev/null 2>&1 | tr -d '\r' | tee "$log" |
         sed -un 's/^hid-vm: //p' || true
     local ok failed
     ok=$(grep -c '^hid-vm: ok ' "$log" || true)

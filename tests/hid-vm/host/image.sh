@@ -12,7 +12,7 @@ make_image() { # FILE
     for program in $("$guest_tree/bin/busybox" --list); do ln -s busybox "$tree/bin/$program"; done
     cp --remove-destination "$guest_tree/bin/busybox" "$tree/bin/busybox"
     for program in "$target"/debug/{keywright-{challenges,register,rehearse},examples/{ctaphid,keys}} \
-        "$guest_tree/usr/bin/fido2-token"; do
+        "$guest_tree"/usr/bin/fido2-{token,cred,assert}; do
         install_program "$program" "$tree"
     done
     for module in hid uhid hid-generic; do install_module "$module" "$tree/modules"; done
