@@ -43,6 +43,26 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error("the operating system has no randomness to give")]
     Random,
+    /// The kernel has no `/dev/uhid`.
+    #[error(
+        "this kernel has no /dev/uhid, which makes a software key a USB device: `modprobe uhid` as root, outside of a \
+         container"
+    )]
+    NoUhid,
+    /// `/dev/uhid` belongs to somebody else.
+    #[error(
+        "no permission to open /dev/uhid: run as root, or let a udev rule give it to you \
+         (KERNEL==\"uhid\", GROUP=\"plugdev\", MODE=\"0660\")"
+    )]
+    UhidPermission,
+    /// The kernel took the device, and then nobody started it.
+    #[error(
+        "the kernel took the key, but no HID driver started it: `modprobe hid-generic` as root, then try again"
+    )]
+    NoHidDriver,
+    /// The kernel refuses what is written to `/dev/uhid`.
+    #[error("the kernel does not take the key from /dev/uhid: {0}")]
+    Uhid(#[source] io::Error),
     /// The attestation certificate could not be issued.
     #[error("the attestation certificate could not be issued: {0}")]
     Attestation(String),

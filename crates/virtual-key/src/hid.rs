@@ -17,6 +17,7 @@ use crate::{
     key::VirtualKey,
     presence::{Presence, Touch},
     transport::PATIENCE,
+    yubikey,
 };
 
 /// A CTAPHID device with a [`VirtualKey`] in it. `P` moves reports to the platform and from it.
@@ -25,6 +26,7 @@ pub struct CtapHidDevice<P> {
     key: VirtualKey,
     wire: Wire<P>,
     touch_delay: Duration,
+    yubikey: bool,
     assembling: Option<Assembling>,
 }
 
@@ -47,6 +49,7 @@ impl<P: PacketIo> CtapHidDevice<P> {
                 last_channel: 0,
             },
             touch_delay: Duration::ZERO,
+            yubikey: false,
             assembling: None,
         }
     }
@@ -55,6 +58,16 @@ impl<P: PacketIo> CtapHidDevice<P> {
     #[must_use]
     pub fn with_touch_delay(mut self, delay: Duration) -> Self {
         self.touch_delay = delay;
+        self
+    }
+
+    /// Tells the serial number as a YubiKey does, by its vendor command "read configuration".
+    ///
+    /// A YubiKey's serial number is a number below 2³²; of a key with another one it says nothing, as a Security Key
+    /// of that maker does.
+    #[must_use]
+    pub fn as_yubikey(mut self) -> Self {
+        self.yubikey = true;
         self
     }
 
@@ -183,6 +196,10 @@ impl<P: PacketIo> CtapHidDevice<P> {
             HidCommand::CBOR => self.carry_out_cbor(message),
             // Section 11.2.9.1.4: "If there is no pending request, … the device ignores it."
             HidCommand::CANCEL => Ok(()),
+            yubikey::READ_CONFIG if self.yubikey => self.wire.send(Message {
+                payload: yubikey::config(self.key.serial()),
+                ..message
+            }),
             _ => self
                 .wire
                 .refuse(message.channel, HidErrorCode::InvalidCommand),

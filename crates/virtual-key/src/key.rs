@@ -134,7 +134,10 @@ impl VirtualKey {
         if command != Command::GetNextAssertion {
             self.session.remaining_assertions = None;
         }
-        if command != Command::CredentialManagement {
+        if !matches!(
+            command,
+            Command::CredentialManagement | Command::CredentialManagementPreview
+        ) {
             self.session.enumeration = None;
         }
         match request {
@@ -143,7 +146,9 @@ impl VirtualKey {
             Request::MakeCredential(request) => self.make_credential(&request, presence),
             Request::GetAssertion(request) => self.get_assertion(&request, presence),
             Request::GetNextAssertion => self.get_next_assertion(),
-            Request::CredentialManagement(request) => {
+            // The preview is the same under another number, as far as it goes.
+            Request::CredentialManagement(request)
+            | Request::CredentialManagementPreview(request) => {
                 self.credential_management(&request, sub_command_params(bytes, 0x02))
             }
             Request::Config(request) => self.config(&request, sub_command_params(bytes, 0x02)),
@@ -156,10 +161,11 @@ impl VirtualKey {
     fn knows(&self, command: Command) -> bool {
         let features = self.state.features;
         match command {
-            Command::CredentialManagement => features.credential_management(),
+            Command::CredentialManagement | Command::CredentialManagementPreview => {
+                features.credential_management()
+            }
             Command::Config => features.config(),
             Command::Selection => features.fido_2_1,
-            Command::CredentialManagementPreview => false,
             _ => true,
         }
     }

@@ -16,6 +16,9 @@ mod session;
 mod state;
 mod store;
 mod transport;
+#[cfg(target_os = "linux")]
+mod uhid;
+mod yubikey;
 
 pub use attestation::ATTESTATION_ROOT;
 pub use error::{Error, Result};
@@ -26,3 +29,5 @@ pub use keys::VirtualKeys;
 pub use options::{Behaviour, Features, KeyOptions, VIRTUAL_KEY_AAGUID};
 pub use presence::{AlwaysTouched, Presence, Touch};
 pub use transport::VirtualTransport;
+#[cfg(target_os = "linux")]
+pub use uhid::{UhidDevice, UsbIdentity};

@@ -20,7 +20,9 @@ impl VirtualKey {
     pub(crate) fn info(&self) -> AuthenticatorInfo {
         let state = &self.state;
         let features = state.features;
-        let versions: &[&str] = if features.fido_2_1 {
+        let versions: &[&str] = if features.credential_management() {
+            &["FIDO_2_0", "FIDO_2_1_PRE", "FIDO_2_1"]
+        } else if features.fido_2_1 {
             &["FIDO_2_0", "FIDO_2_1"]
         } else {
             &["FIDO_2_0"]
@@ -86,6 +88,8 @@ impl VirtualKey {
         }
         if features.credential_management() {
             options.push(("credMgmt", true));
+            // Keys have both, for there are clients that know the preview only (libfido2 before 1.15).
+            options.push(("credentialMgmtPreview", true));
         }
         if features.config() {
             options.push(("authnrCfg", true));

@@ -1,10 +1,13 @@
 //! Credentials: made, used, listed, deleted.
 
 use keywright_ctap::{
-    Authenticator, ClientData, GetAssertionRequest, GetAssertionResponse, HmacSecretSalts,
-    MakeCredentialExtensions, MakeCredentialResponse, NoSignal, StatusCode,
+    Authenticator, ClientData, Command, Ctap2, DeviceIdentity, GetAssertionRequest,
+    GetAssertionResponse, HmacSecretSalts, MakeCredentialExtensions, MakeCredentialResponse,
+    NoSignal, Signal, StatusCode, Transport, TransportError,
 };
-use keywright_virtual_key::{ATTESTATION_ROOT, KeyOptions, VIRTUAL_KEY_AAGUID};
+use keywright_virtual_key::{
+    ATTESTATION_ROOT, KeyOptions, VIRTUAL_KEY_AAGUID, VirtualKey, VirtualTransport,
+};
 use keywright_webauthn::{
     AttestationType, AuthenticatorData, CollectedClientData, CoseAlgorithm,
     RegistrationExpectations, Trust, cbor::Value, verify_registration,
@@ -272,4 +275,67 @@ fn credentials_are_listed_and_deleted() {
     );
     let slots = client.credential_slots(&pin(PIN), &mut NoSignal).unwrap();
     assert_eq!((slots.existing, slots.remaining), (2, 48));
+}
+
+/// A client that knows the preview of credential management only, as libfido2 did until 1.15.
+struct PreviewOnly(VirtualTransport);
+
+impl Transport for PreviewOnly {
+    fn transact(
+        &mut self,
+        request: &[u8],
+        signal: &mut dyn Signal,
+    ) -> Result<Vec<u8>, TransportError> {
+        let mut request = request.to_vec();
+        if request[0] == Command::CredentialManagement.code() {
+            request[0] = Command::CredentialManagementPreview.code();
+        }
+        self.0.transact(&request, signal)
+    }
+
+    fn vendor(
+        &mut self,
+        command: u8,
+        payload: &[u8],
+        signal: &mut dyn Signal,
+    ) -> Result<Vec<u8>, TransportError> {
+        self.0.vendor(command, payload, signal)
+    }
+
+    fn wink(&mut self, signal: &mut dyn Signal) -> Result<(), TransportError> {
+        self.0.wink(signal)
+    }
+
+    fn identity(&self) -> &DeviceIdentity {
+        self.0.identity()
+    }
+}
+
+#[test]
+fn the_preview_of_credential_management_is_the_same_under_another_number() {
+    let key = VirtualKey::in_memory(&KeyOptions {
+        pin: Some(pin(PIN)),
+        ..KeyOptions::default()
+    })
+    .unwrap();
+    let mut client = Ctap2::new(PreviewOnly(VirtualTransport::new(key)));
+    assert_eq!(
+        client
+            .info(&mut NoSignal)
+            .unwrap()
+            .option("credentialMgmtPreview"),
+        Some(true)
+    );
+    for user in 1..=2 {
+        client
+            .make_credential(&request(user), Some(&pin(PIN)), &mut NoSignal)
+            .unwrap();
+    }
+    let listed = client.credentials(&pin(PIN), &mut NoSignal).unwrap();
+    assert_eq!(listed.len(), 2);
+    client
+        .delete_credential(&listed[0].credential_id, &pin(PIN), &mut NoSignal)
+        .unwrap();
+    let left = client.credentials(&pin(PIN), &mut NoSignal).unwrap();
+    assert_eq!(left, listed[1..]);
 }

@@ -89,18 +89,23 @@ impl End {
 }
 
 fn device(touch_delay: Duration) -> End {
+    device_with(&KeyOptions::default(), move |device| {
+        device.with_touch_delay(touch_delay)
+    })
+}
+
+fn device_with(
+    options: &KeyOptions,
+    prepare: impl FnOnce(CtapHidDevice<End>) -> CtapHidDevice<End> + Send + 'static,
+) -> End {
     let (to_device, from_platform) = mpsc::channel();
     let (to_platform, from_device) = mpsc::channel();
     let io = End {
         to: to_platform,
         from: from_platform,
     };
-    let key = VirtualKey::in_memory(&KeyOptions::default()).unwrap();
-    thread::spawn(move || {
-        CtapHidDevice::new(key, io)
-            .with_touch_delay(touch_delay)
-            .run()
-    });
+    let key = VirtualKey::in_memory(options).unwrap();
+    thread::spawn(move || prepare(CtapHidDevice::new(key, io)).run());
     End {
         to: to_device,
         from: from_device,
@@ -125,6 +130,26 @@ fn our_client_registers_over_ctaphid() {
     let late = client.select(&mut Deadline::after(Duration::from_millis(30)));
     assert!(matches!(late, Err(Error::DeadlineExceeded)), "{late:?}");
     client.select(&mut NoSignal).unwrap();
+}
+
+#[test]
+fn a_yubikey_tells_its_serial_number_by_a_vendor_command() {
+    for (serial, told) in [
+        ("19876543", Some("19876543")),
+        // What no YubiKey can say; USB has none either.
+        ("A1", None),
+    ] {
+        let options = KeyOptions {
+            serial: Some(serial.to_owned()),
+            ..KeyOptions::default()
+        };
+        let mut identity = DeviceIdentity::virtual_key("wire", "YubiKey");
+        identity.vendor_id = 0x1050;
+        let wire = device_with(&options, CtapHidDevice::as_yubikey);
+        let transport = HidTransport::open(wire, identity, &mut NoSignal).unwrap();
+        let mut client = Ctap2::new(transport);
+        assert_eq!(client.serial().unwrap().as_deref(), told);
+    }
 }
 
 #[test]
