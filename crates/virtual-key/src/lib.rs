@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attestation;
+mod card;
 mod commands;
 mod credential;
 mod error;
@@ -16,8 +17,10 @@ mod session;
 mod state;
 mod store;
 mod transport;
+mod vpcd;
 
 pub use attestation::ATTESTATION_ROOT;
+pub use card::{CardOptions, VirtualCard};
 pub use error::{Error, Result};
 pub use faults::Faults;
 pub use hid::CtapHidDevice;
