@@ -75,9 +75,9 @@ impl Error {
         }
     }
 
-    /// Whether the key is gone, so that only plugging it in again will help.
+    /// Whether the key is gone, so that only plugging it in again, or putting it back on the reader, will help.
     pub fn is_disconnected(&self) -> bool {
-        matches!(self, Self::Transport(TransportError::Disconnected))
+        matches!(self, Self::Transport(error) if error.is_disconnected())
     }
 }
 

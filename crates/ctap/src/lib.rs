@@ -10,6 +10,7 @@ pub mod hid;
 mod hot_plug;
 mod key_source;
 pub mod message;
+pub mod nfc;
 mod pin;
 pub mod pin_uv;
 mod signal;

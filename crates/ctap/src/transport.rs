@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     hid::{FrameError, HidErrorCode},
+    nfc::{ApduError, StatusWord},
     signal::Signal,
 };
 
@@ -135,6 +136,9 @@ pub enum TransportError {
     /// The device is gone.
     #[error("the key was removed")]
     Disconnected,
+    /// The key is out of the reader's field.
+    #[error("the key left the reader")]
+    LeftReader,
     /// The device neither answered nor said that it is at work.
     #[error("the key was silent for {0:?}")]
     Timeout(Duration),
@@ -153,6 +157,18 @@ pub enum TransportError {
     /// The key's packets do not make up a message.
     #[error("the key broke the CTAPHID framing: {0}")]
     Frame(#[from] FrameError),
+    /// The key answered an APDU with this status word.
+    #[error("the key answered status word {0}")]
+    StatusWord(StatusWord),
+    /// What the key sent is no response APDU, or a command does not fit into any.
+    #[error("the key broke the ISO 7816 framing: {0}")]
+    Apdu(#[from] ApduError),
+    /// The operating system's smart card service does not run.
+    #[error("the smart card service (PC/SC) does not answer: {fix}")]
+    NoSmartCardService {
+        /// What to do about it.
+        fix: &'static str,
+    },
     /// The request is longer than the transport, or the key, can take.
     #[error("a request of {length} bytes is too long: the limit is {limit}")]
     TooLong {
@@ -175,4 +191,11 @@ pub enum TransportError {
     /// Anything else the operating system reports.
     #[error("input/output error: {0}")]
     Io(String),
+}
+
+impl TransportError {
+    /// Whether the key is gone, so that only plugging it in again, or putting it back on the reader, will help.
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Disconnected | Self::LeftReader)
+    }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attestation;
+mod card;
 mod commands;
 mod credential;
 mod error;
@@ -18,9 +19,11 @@ mod store;
 mod transport;
 #[cfg(target_os = "linux")]
 mod uhid;
+mod vpcd;
 mod yubikey;
 
 pub use attestation::ATTESTATION_ROOT;
+pub use card::{CardOptions, VirtualCard};
 pub use error::{Error, Result};
 pub use faults::Faults;
 pub use hid::CtapHidDevice;

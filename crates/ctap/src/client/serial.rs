@@ -6,7 +6,7 @@ use super::Ctap2;
 use crate::{
     error::Result,
     signal::Deadline,
-    transport::{Transport, TransportError},
+    transport::{Transport, TransportError, TransportKind},
 };
 
 impl<T: Transport> Ctap2<T> {
@@ -14,7 +14,9 @@ impl<T: Transport> Ctap2<T> {
         if let Some(known) = &self.serial {
             return Ok(known.clone());
         }
-        let told = if self.transport.identity().vendor_id == YUBICO {
+        // A key on a reader has no vendor id; one without that maker's management application says so at once.
+        let identity = self.transport.identity();
+        let told = if identity.vendor_id == YUBICO || identity.transport == TransportKind::Nfc {
             self.yubikey_serial()?
         } else {
             None
@@ -39,7 +41,11 @@ impl<T: Transport> Ctap2<T> {
             .vendor(READ_CONFIG, &[0], &mut Deadline::after(PATIENCE))
         {
             Ok(config) => Ok(serial_in_config(&config).map(|serial| serial.to_string())),
-            Err(TransportError::Hid(_) | TransportError::Unsupported(_)) => Ok(None),
+            Err(
+                TransportError::Hid(_)
+                | TransportError::StatusWord(_)
+                | TransportError::Unsupported(_),
+            ) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

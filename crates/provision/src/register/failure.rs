@@ -82,7 +82,7 @@ impl From<CtapError> for Failure {
         match &error {
             CtapError::Cancelled => Self::Stopped,
             CtapError::DeadlineExceeded => Self::user("key_timeout", NOT_TOUCHED),
-            CtapError::Transport(TransportError::Disconnected) => Self::KeyLost,
+            CtapError::Transport(error) if error.is_disconnected() => Self::KeyLost,
             CtapError::Status { status, .. } => match status {
                 StatusCode::PinBlocked => Self::spent("pin_blocked", PIN_BLOCKED),
                 StatusCode::PinAuthBlocked => Self::user("pin_auth_blocked", PIN_AUTH_BLOCKED),
