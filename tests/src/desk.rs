@@ -95,6 +95,8 @@ pub struct Answers {
     pins: Mutex<VecDeque<Pin>>,
     /// Every question that was asked.
     pub asked: Mutex<Vec<PinQuestion>>,
+    /// Every yes-or-no question that was asked.
+    pub confirmations: Mutex<Vec<Confirmation>>,
     confirm: Option<bool>,
 }
 
@@ -111,9 +113,15 @@ impl Answers {
     /// Will answer every yes-or-no question so.
     #[must_use]
     pub fn confirming(answer: bool) -> Self {
+        Self::default().and_confirming(answer)
+    }
+
+    /// The same, besides what else is answered.
+    #[must_use]
+    pub fn and_confirming(self, answer: bool) -> Self {
         Self {
             confirm: Some(answer),
-            ..Self::default()
+            ..self
         }
     }
 }
@@ -124,7 +132,8 @@ impl Operator for Answers {
         self.pins.lock().unwrap().pop_front()
     }
 
-    fn confirm(&self, _: &Confirmation) -> Option<bool> {
+    fn confirm(&self, question: &Confirmation) -> Option<bool> {
+        self.confirmations.lock().unwrap().push(question.clone());
         self.confirm
     }
 }

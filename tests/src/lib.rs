@@ -7,9 +7,11 @@
 )]
 
 mod desk;
+mod hub;
 mod programs;
 mod rehearsal;
 
 pub use desk::{Answers, Tray, opens};
+pub use hub::{Hub, Tells};
 pub use programs::{Run, program, rows, run};
 pub use rehearsal::Rehearsal;

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::desk::{Answers, Tray};
+use crate::hub::Hub;
 
 /// Everything that one rehearsal consists of.
 pub struct Rehearsal {
@@ -26,7 +27,11 @@ pub struct Rehearsal {
     /// Changes to `configs.json`.
     pub overrides: Value,
     events: Arc<Mutex<Vec<Event>>>,
+    hand: Mutex<Option<Hand>>,
 }
+
+/// What a test does when something happens, before anything else does.
+type Hand = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl Rehearsal {
     /// A tenant with `users` users; `overrides` goes over the scripts' configuration.
@@ -46,6 +51,7 @@ impl Rehearsal {
             directory: tempfile::tempdir().unwrap(),
             overrides,
             events: Arc::default(),
+            hand: Mutex::default(),
         };
         rehearsal.write_config();
         rehearsal
@@ -116,11 +122,22 @@ impl Rehearsal {
         keys: Box<dyn KeySource>,
         operator: Arc<dyn Operator>,
     ) -> Result<Summary, Error> {
+        self.register_as(keys, operator, |_| {}).await
+    }
+
+    /// The same, with settings changed.
+    pub async fn register_as(
+        &self,
+        keys: Box<dyn KeySource>,
+        operator: Arc<dyn Operator>,
+        change: impl FnOnce(&mut RegisterSettings),
+    ) -> Result<Summary, Error> {
         let config = Config::read(&self.path("configs.json"))?;
         let provider = EntraProvider::new(&config, self.reporter()).map_err(Error::Provider)?;
         let mut settings =
             RegisterSettings::new(&config, self.path("users.csv"), self.path("keys.csv"));
         settings.key_wait = Some(std::time::Duration::from_secs(2));
+        change(&mut settings);
         let mut ledger = SqliteLedger::open(&self.path("ledger.db"))?;
         let parties = Parties {
             provider: &provider,
@@ -131,6 +148,17 @@ impl Rehearsal {
             cancel: Cancel::default(),
         };
         register(parties, &settings).await
+    }
+
+    /// Lets a hand act on every event of the runs to come, at the moment it happens.
+    pub fn on_event(&self, hand: impl Fn(&Event) + Send + Sync + 'static) {
+        *self.hand.lock().unwrap() = Some(Arc::new(hand));
+    }
+
+    /// A hub without keys in this rehearsal's directory.
+    #[must_use]
+    pub fn hub(&self) -> Hub {
+        Hub::new(&self.path("keys"))
     }
 
     /// An empty tray in this rehearsal's directory.
@@ -175,6 +203,12 @@ impl Rehearsal {
 
     fn reporter(&self) -> Arc<dyn keywright_provision::Reporter> {
         let events = Arc::clone(&self.events);
-        Arc::new(move |event| events.lock().unwrap().push(event))
+        let hand = self.hand.lock().unwrap().clone();
+        Arc::new(move |event| {
+            if let Some(hand) = &hand {
+                hand(&event);
+            }
+            events.lock().unwrap().push(event);
+        })
     }
 }

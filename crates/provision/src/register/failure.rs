@@ -1,7 +1,7 @@
 //! What can befall one user's turn, sorted by what the pipeline does about it.
 
 use keywright_batch::LedgerError;
-use keywright_ctap::{Error as CtapError, StatusCode, TransportError};
+use keywright_ctap::{Error as CtapError, StatusCode};
 
 use crate::error::Error;
 use crate::provider::{ProviderError, Reach};
