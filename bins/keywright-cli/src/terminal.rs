@@ -19,19 +19,7 @@ pub struct Terminal {
 
 impl Operator for Terminal {
     fn current_pin(&self, question: &PinQuestion) -> Option<Pin> {
-        let key = match &question.serial {
-            Some(serial) => format!("key {serial}"),
-            None => "the key".to_owned(),
-        };
-        let again = if question.again {
-            "That PIN is wrong. "
-        } else {
-            ""
-        };
-        let prompt = format!(
-            "{again}Current PIN of {key}, for {} ({} tries left): ",
-            question.user, question.retries
-        );
+        let prompt = question.to_string();
         loop {
             let answer = read_secret(&prompt)?;
             match Pin::new(answer.as_str()) {

@@ -11,8 +11,8 @@ mod results;
 pub use challenges::{ChallengeReader, ChallengeRow, ChallengeWriter};
 pub use error::{Error, RowError, RowProblem};
 pub use ledger::{
-    KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, SqliteLedger, Stage, Step,
-    UserRef,
+    BoundKey, KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, SqliteLedger, Stage,
+    Step, UserRef,
 };
 pub use private_file::{create_private, replace_private};
 pub use results::{ResultFile, ResultRow};

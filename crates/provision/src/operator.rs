@@ -120,6 +120,19 @@ pub struct PinQuestion {
     pub again: bool,
 }
 
+impl fmt::Display for PinQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.again {
+            f.write_str("That PIN is wrong. ")?;
+        }
+        match &self.serial {
+            Some(serial) => write!(f, "Current PIN of key {serial}")?,
+            None => f.write_str("Current PIN of the key")?,
+        }
+        write!(f, ", for {} ({} tries left): ", self.user, self.retries)
+    }
+}
+
 /// Nobody: every question goes unanswered.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unattended;

@@ -56,7 +56,7 @@ impl KeyOptions {
     }
 }
 
-/// What a key can do. All of it, by default.
+/// What a key can do. All of it, by default, and no more than CTAP asks of PINs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Features {
@@ -73,6 +73,9 @@ pub struct Features {
     pub always_uv: bool,
     /// `authenticatorConfig` with `enableEnterpriseAttestation`.
     pub enterprise_attestation: bool,
+    /// It has a rule of its own for PINs, `pinComplexityPolicy`: digits alone are refused. Not by default.
+    #[serde(default)]
+    pub pin_complexity_policy: bool,
 }
 
 impl Default for Features {
@@ -84,6 +87,7 @@ impl Default for Features {
             set_min_pin_length: true,
             always_uv: true,
             enterprise_attestation: true,
+            pin_complexity_policy: false,
         }
     }
 }

@@ -33,6 +33,15 @@ pub struct KeyRef {
     pub model: String,
 }
 
+/// A key that is some user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundKey {
+    /// Its serial number.
+    pub serial: String,
+    /// The user's principal name.
+    pub user: String,
+}
+
 /// How far a record has come. The order is the order of the acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -158,8 +167,8 @@ pub trait Ledger: Send {
     /// [`LedgerError::OutOfOrder`] when the step does not follow from where the record stands.
     fn record(&mut self, id: RecordId, step: &Step<'_>) -> Result<Record, LedgerError>;
 
-    /// The serials of all keys bound to a user, of any tenant.
-    fn bound_serials(&mut self) -> Result<Vec<String>, LedgerError>;
+    /// All keys that have a serial number and are bound to a user, of any tenant.
+    fn bound_keys(&mut self) -> Result<Vec<BoundKey>, LedgerError>;
 
     /// All records of a tenant, oldest first.
     fn records(&mut self, tenant: &str) -> Result<Vec<Record>, LedgerError>;

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, Stage, Step, UserRef};
+use super::{
+    BoundKey, KeyRef, Ledger, LedgerError, MadeCredential, Record, RecordId, Stage, Step, UserRef,
+};
 use crate::private_file::create_private;
 
 /// A ledger in a SQLite file (mode 0600), held by one run at a time.
@@ -165,18 +167,23 @@ impl Ledger for SqliteLedger {
         Ok(record)
     }
 
-    fn bound_serials(&mut self) -> Result<Vec<String>, LedgerError> {
+    fn bound_keys(&mut self) -> Result<Vec<BoundKey>, LedgerError> {
         let mut statement = self
             .database
             .prepare_cached(
-                "SELECT serial FROM record WHERE serial IS NOT NULL AND stage <> 'abandoned'",
+                "SELECT serial, upn FROM record WHERE serial IS NOT NULL AND stage <> 'abandoned'",
             )
             .map_err(self.fail())?;
-        let serials = statement
-            .query_map([], |row| row.get(0))
+        let keys = statement
+            .query_map([], |row| {
+                Ok(BoundKey {
+                    serial: row.get(0)?,
+                    user: row.get(1)?,
+                })
+            })
             .and_then(Iterator::collect)
             .map_err(self.fail())?;
-        Ok(serials)
+        Ok(keys)
     }
 
     fn records(&mut self, tenant: &str) -> Result<Vec<Record>, LedgerError> {

@@ -112,11 +112,15 @@ fn one_key_serves_one_user() {
         other.to_string(),
         "key 111 already belongs to kim@c.com; put it aside and take another one"
     );
-    assert_eq!(ledger.bound_serials().unwrap(), ["111"]);
+    let bound = BoundKey {
+        serial: "111".to_owned(),
+        user: "kim@c.com".to_owned(),
+    };
+    assert_eq!(ledger.bound_keys().unwrap(), [bound]);
     ledger
         .record(record.id, &Step::Abandoned { reason: "broken" })
         .unwrap();
-    assert!(ledger.bound_serials().unwrap().is_empty());
+    assert!(ledger.bound_keys().unwrap().is_empty());
     assert!(ledger.find(&user("kim@c.com", 1, None)).unwrap().is_none());
     ledger
         .bind(&user("lee@c.com", 2, None), &key("111"))

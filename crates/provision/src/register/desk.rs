@@ -1,6 +1,5 @@
 //! The key side of a run: where keys come from, and work on a key off the async threads.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use keywright_webauthn::ModelNames;
 
 use super::RegisterSettings;
 use super::failure::Failure;
-use super::watch::{Wanted, Watch};
+use super::watch::{Reserved, Wanted, Watch};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::event::{Event, Reporter};
@@ -44,10 +43,10 @@ pub(super) struct Key {
 }
 
 impl Desk {
-    /// `served`: the serials of keys that somebody has already.
+    /// `served`: the keys that somebody has already.
     pub(super) fn new(
         source: Box<dyn KeySource>,
-        served: BTreeSet<String>,
+        served: Reserved,
         reporter: Arc<dyn Reporter>,
         cancel: Cancel,
         settings: &RegisterSettings,
@@ -159,9 +158,9 @@ impl Desk {
         self.watch.lost(&identity);
     }
 
-    /// Nobody else gets the key with this serial any more.
-    pub(super) fn reserve(&self, serial: &str) {
-        self.watch.reserve(serial);
+    /// Nobody else gets the key with this serial any more: it is `user`'s, or nobody's.
+    pub(super) fn reserve(&self, serial: &str, user: Option<&str>) {
+        self.watch.reserve(serial, user);
     }
 
     /// The key with this serial may serve anybody again.

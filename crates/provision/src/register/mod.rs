@@ -140,7 +140,11 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
     let known = ledger.records(provider.tenant())?;
     let mut results =
         ResultFile::open(&settings.out, known.iter().filter_map(result_row).collect())?;
-    let served = ledger.bound_serials()?.into_iter().collect();
+    let served = ledger
+        .bound_keys()?
+        .into_iter()
+        .map(|key| (key.serial, Some(key.user)))
+        .collect();
     // Raised here when one station finds that nobody can go on, so that the others come to their end.
     let halt = cancel.child();
     let run = Run {

@@ -140,6 +140,11 @@ impl Turn<'_, '_> {
                 }
                 Some(StatusCode::PinPolicyViolation) if violations < MAX_POLICY_VIOLATIONS => {
                     violations += 1;
+                    if violations == MAX_POLICY_VIOLATIONS / 2
+                        && self.settings.random_pin_alphabet == PinAlphabet::Digits
+                    {
+                        self.warn(DIGITS_REFUSED.to_owned());
+                    }
                     // What the key demands may be news.
                     self.desk.refresh(key).await?;
                 }
@@ -320,6 +325,9 @@ fn secret(pin: &Pin) -> SecretString {
 
 /// How often another random PIN is tried when the key refuses one by a rule it does not tell.
 const MAX_POLICY_VIOLATIONS: u32 = 6;
+
+const DIGITS_REFUSED: &str =
+    "the key refuses PINs of digits alone by a rule of its own; it gets one with letters";
 
 const NO_PIN: &str = "no PIN is set on this key and `useRandomPIN` is false; set `useRandomPIN` to true to have a random \
                       one set, or set a PIN on the key first and run again";

@@ -169,7 +169,7 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn warn(&self, message: String) {
+    pub(super) fn warn(&self, message: String) {
         self.report(Event::Warning {
             user: Some(self.user.clone()),
             message,

@@ -244,7 +244,7 @@ impl<'run> Turn<'_, 'run> {
     fn bind(&mut self, key: &Key) -> Result<Record, Failure> {
         let record = self.ledger().bind(&self.user_ref(), &key_ref(key))?;
         if let Some(serial) = &key.serial {
-            self.desk.reserve(serial);
+            self.desk.reserve(serial, Some(&self.user));
         }
         Ok(record)
     }
@@ -297,7 +297,7 @@ impl<'run> Turn<'_, 'run> {
         });
         // Not in this run again; without a serial number, not before it was taken out.
         if let Some(serial) = &serial {
-            self.desk.reserve(serial);
+            self.desk.reserve(serial, None);
         }
         self.give_back(key);
         Ok(())

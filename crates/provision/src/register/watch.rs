@@ -1,6 +1,6 @@
 //! One thread watches for keys on behalf of all stations, because only one can look at a bus.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -23,6 +23,9 @@ pub(super) enum Wanted {
     Same(String),
 }
 
+/// Keys that nobody gets who wants an unused one, by serial number; and whose they are, if anybody's.
+pub(super) type Reserved = BTreeMap<String, Option<String>>;
+
 /// What a station gets.
 pub(super) type Found = Result<Box<dyn Authenticator>, CtapError>;
 
@@ -35,7 +38,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn begin(
         source: Box<dyn KeySource>,
-        reserved: BTreeSet<String>,
+        reserved: Reserved,
         reporter: Arc<dyn Reporter>,
         cancel: Cancel,
     ) -> Self {
@@ -79,8 +82,12 @@ impl Watch {
     }
 
     /// Nobody who wants an unused key gets this one.
-    pub(super) fn reserve(&self, serial: &str) {
-        self.mailbox.mail().reserved.insert(serial.to_owned());
+    pub(super) fn reserve(&self, serial: &str, user: Option<&str>) {
+        let mut mail = self.mailbox.mail();
+        let owner = mail.reserved.entry(serial.to_owned()).or_default();
+        if owner.is_none() {
+            *owner = user.map(str::to_owned);
+        }
     }
 
     /// It is as good as any other again.
@@ -115,7 +122,7 @@ struct Mailbox {
 #[derive(Default)]
 struct Mail {
     notes: Vec<Note>,
-    reserved: BTreeSet<String>,
+    reserved: Reserved,
     closed: bool,
 }
 
@@ -181,7 +188,7 @@ impl Watcher {
 
     /// Watches until a key is there, something is posted, or somebody has waited long enough.
     fn look(&mut self) {
-        let served: Vec<String> = self.mailbox.mail().reserved.iter().cloned().collect();
+        let served: Vec<String> = self.mailbox.mail().reserved.keys().cloned().collect();
         let requests: Vec<KeyRequest> = self
             .waiting
             .iter()
@@ -197,7 +204,6 @@ impl Watcher {
         let mut signal = WatchSignal {
             deadline: self.waiting.iter().filter_map(|ask| ask.deadline).min(),
             waiting: &self.waiting,
-            served: &served,
             mailbox: &self.mailbox,
             reporter: self.reporter.as_ref(),
             cancel: &self.cancel,
@@ -252,7 +258,6 @@ impl Watcher {
 struct WatchSignal<'a> {
     deadline: Option<Instant>,
     waiting: &'a [Ask],
-    served: &'a [String],
     mailbox: &'a Mailbox,
     reporter: &'a dyn Reporter,
     cancel: &'a Cancel,
@@ -288,9 +293,10 @@ impl Signal for WatchSignal<'_> {
                     serial: Some(serial),
                 },
                 Wanted::Unused,
-            ) if self.served.iter().any(|served| served == serial) => {
-                "it serves a user already, or was refused before; take another one".to_owned()
-            }
+            ) => match self.mailbox.mail().reserved.get(serial) {
+                Some(Some(user)) => format!("it is {user}'s already; take another one"),
+                _ => "it was refused before; take another one".to_owned(),
+            },
             _ => "it is not the key that is waited for".to_owned(),
         };
         self.reporter.report(Event::KeyRefused {

@@ -267,6 +267,10 @@ impl VirtualKey {
         if code_points < usize::from(self.state.min_pin_length) || length > 63 {
             return Err(StatusCode::PinPolicyViolation);
         }
+        // §6.4, pinComplexityPolicy: "the authenticator is enforcing an additional current PIN complexity policy".
+        if self.state.features.pin_complexity_policy && new_pin.iter().all(u8::is_ascii_digit) {
+            return Err(StatusCode::PinPolicyViolation);
+        }
         Ok(StoredPin::of_bytes(new_pin, code_points))
     }
 

@@ -48,6 +48,7 @@ impl VirtualKey {
             .collect();
         info.min_pin_length = Some(state.min_pin_length);
         info.firmware_version = Some(FIRMWARE_VERSION);
+        info.pin_complexity_policy = features.pin_complexity_policy.then_some(true);
         info.remaining_discoverable_credentials = features
             .resident_keys
             .then(|| state.remaining_credentials().into());
