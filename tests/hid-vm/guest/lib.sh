@@ -6,12 +6,12 @@ expect() { # WHAT-FOR FILE PATTERN: the file has a line with the pattern
     grep -q -- "$3" "$2" || { cat "$2"; fail "$1: no line matches '$3'"; }
 }
 
-# Runs a command until it succeeds, for at most ten seconds.
+# Runs a command until it succeeds, for at most half a minute: the guest can be slow.
 wait_for() {
     local tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "waited ten seconds for: $*"
+        [ $tries -lt 300 ] || fail "waited too long for: $*"
         sleep 0.1
     done
 }
@@ -33,7 +33,8 @@ is_unplugged() { ! is_plugged_in "$1"; }
 device_of() { # SERIAL: its /dev/hidraw
     local uevent
     for uevent in /sys/class/hidraw/*/device/uevent; do
-        if grep -qs "^HID_PHYS=keywright/$1$" "$uevent"; then
+        # A YubiKey has no serial number on USB.
+        if grep -qs -e "^HID_UNIQ=$1$" -e "^HID_PHYS=keywright/$1$" "$uevent"; then
             uevent=${uevent#/sys/class/hidraw/}
             echo "/dev/${uevent%%/*}"
         fi
@@ -57,6 +58,9 @@ register() { # DIRECTORY [ARGUMENTS…]
     keywright-register --config "$directory/configs.json" --in "$directory/users.csv" --out "$directory/keys.csv" \
         --keys usb --key-timeout 20 --yes --json "$@"
 }
+
+# A challenge or a user handle for fido2-cred and fido2-assert.
+random() { head -c 32 /dev/urandom | base64 | tr -d '\n'; echo; }
 
 # The result file.
 field() { # COLUMN FILE: of its first row

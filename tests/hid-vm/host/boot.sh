@@ -8,11 +8,12 @@ qemu() { # IMAGE KERNEL-ARGUMENTS…
     shift
     kernel=$(ls "$guest_tree"/boot/vmlinuz-* | head -n 1)
     # No KVM: it is not there where this has to run, and the same everywhere is worth more than speed.
-    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -nographic -no-reboot \
+    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -display none -no-reboot \
         -serial stdio -kernel "$kernel" -initrd "$image" -append "console=ttyS0 quiet panic=-1 $*"
 }
 
-boot_shell() {
+boot_shell() { # IMAGE
+    [ -t 0 ] || { echo "hid-vm: --shell needs a terminal" >&2; exit 64; }
     echo "hid-vm: \`exit\` powers the guest off; \`. /lib.sh\` for the rows' helpers, \`ls /rows\`" >&2
     local settings
     settings=$(stty -g)
@@ -29,7 +30,7 @@ boot_rows() { # IMAGE KERNEL-ARGUMENT ROW…
     export -f qemu
     export guest_tree
     timeout "$boot_limit" bash -c 'qemu "$@"' qemu "$image" "hid_vm=$wanted" "$argument" </dev/null 2>&1 | tr -d '\r' | tee "$log" |
-        sed -un 's/^hid-vm: //p' || true
+        sed -un "/^hid-vm: end$/d; s/^hid-vm: //p" || true
     local ok failed
     ok=$(grep -c '^hid-vm: ok ' "$log" || true)
     failed=$(grep -c '^hid-vm: FAILED ' "$log" || true)
@@ -37,8 +38,8 @@ boot_rows() { # IMAGE KERNEL-ARGUMENT ROW…
     if ! grep -q '^hid-vm: end$' "$log"; then
         echo "hid-vm: FAILED: the guest did not come to its end within $boot_limit s; its last words (all of them: $log):" >&2
         tail -n 60 "$log" >&2
-        return 1
+        exit 1
     fi
     echo "hid-vm: $ok of $# rows ok, $failed failed"
-    [ "$ok" -eq $# ]
+    [ "$ok" -eq $# ] || exit 1
 }
