@@ -13,7 +13,7 @@ use ctap_hid_fido2::{FidoKeyHid, HidParam, LibCfg};
 use keywright_ctap::{
     Command, Error, Result, Signal, StatusCode, TransportError,
     hid::{
-        HidErrorCode, PacketIo, Patience,
+        HidErrorCode, Patience,
         usb::{UsbDevice, UsbIo},
     },
     message::DecodeError,

@@ -102,6 +102,15 @@ pub struct Native {
     protocol: Option<Protocol>,
 }
 
+impl Native {
+    /// Insists on one PIN/UV auth protocol; see [`Ctap2::with_protocol`].
+    #[must_use]
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+}
+
 impl UsbBackend for Native {
     fn open(
         &mut self,
