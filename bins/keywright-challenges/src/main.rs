@@ -23,8 +23,10 @@ async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summar
     settings.confirmed = cli.yes;
     settings.resume = cli.resume;
     let operator = Terminal {
+        screen: screen.clone(),
         assume_yes: cli.yes,
-        ..Terminal::default()
+        agree_to_resets: false,
+        give_up_lost_keys: false,
     };
     collect(&provider, &settings, &operator, screen.as_ref(), &cancel).await
 }

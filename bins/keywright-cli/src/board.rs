@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keywright_provision::Event;
 
 /// Who is at which station.
@@ -44,6 +44,15 @@ impl Board {
             .collect();
         all.add(total.clone());
         Self { lines, all }
+    }
+
+    /// Draws there from now on.
+    pub(crate) fn draw_to(&self, target: ProgressDrawTarget) {
+        if target.is_hidden() {
+            // What cannot be cleared now stays above the question.
+            let _ = self.all.clear();
+        }
+        self.all.set_draw_target(target);
     }
 
     /// Shows where a station stands.

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keywright_provision::{Event, Reporter};
 
 use crate::board::{Board, Stations};
@@ -33,6 +33,8 @@ struct View {
     stations: Option<Stations>,
     /// What each station waits for, on a terminal.
     board: Option<Board>,
+    /// Lines that wait while somebody answers a question; `None` while nobody does.
+    held: Option<Vec<String>>,
 }
 
 impl Screen {
@@ -48,9 +50,19 @@ impl Screen {
     /// A line for people that is no event; programs do not get it.
     pub fn say(&self, text: &str) {
         if self.output == Output::Text {
-            let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
             view.write(text);
         }
+    }
+
+    /// Asks a question at the terminal. What happens meanwhile goes on and is shown afterwards, so that nothing is drawn
+    /// over the answer.
+    pub fn ask<R>(&self, question: impl FnOnce() -> R) -> R {
+        let view = || self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view().hold();
+        let answer = question();
+        view().resume();
+        answer
     }
 
     fn text(&self, event: &Event) {
@@ -112,8 +124,31 @@ impl View {
         }
     }
 
-    fn write(&self, text: &str) {
-        write_line(self.progress.as_ref(), text);
+    fn write(&mut self, text: &str) {
+        match &mut self.held {
+            Some(held) => held.push(text.to_owned()),
+            None => write_line(self.progress.as_ref(), text),
+        }
+    }
+
+    fn hold(&mut self) {
+        self.held = Some(Vec::new());
+        self.draw_to(ProgressDrawTarget::hidden);
+    }
+
+    fn resume(&mut self) {
+        self.draw_to(ProgressDrawTarget::stderr);
+        for line in self.held.take().unwrap_or_default() {
+            self.write(&line);
+        }
+    }
+
+    fn draw_to(&self, target: impl Fn() -> ProgressDrawTarget) {
+        match (&self.board, &self.progress) {
+            (Some(board), _) => board.draw_to(target()),
+            (None, Some(bar)) => bar.set_draw_target(target()),
+            (None, None) => {}
+        }
     }
 }
 

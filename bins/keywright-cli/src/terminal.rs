@@ -1,14 +1,19 @@
 //! Questions to the person at the terminal. Without a terminal, answers are lines of standard input.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::sync::Arc;
 
 use keywright_provision::ctap::Pin;
 use keywright_provision::{Confirmation, Operator, PinQuestion};
 use zeroize::Zeroizing;
 
+use crate::render::Screen;
+
 /// The person who started the program.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone)]
 pub struct Terminal {
+    /// What is drawn there, and must not be drawn over a question.
+    pub screen: Arc<Screen>,
     /// `--yes`: existing keys may be deleted without a question.
     pub assume_yes: bool,
     /// `--yes` together with `--reset always`: keys may be reset without a question.
@@ -20,13 +25,15 @@ pub struct Terminal {
 impl Operator for Terminal {
     fn current_pin(&self, question: &PinQuestion) -> Option<Pin> {
         let prompt = question.to_string();
-        loop {
-            let answer = read_secret(&prompt)?;
-            match Pin::new(answer.as_str()) {
-                Ok(pin) => return Some(pin),
-                Err(error) => tell(&format!("{error}\n")),
+        self.screen.ask(|| {
+            loop {
+                let answer = read_secret(&prompt)?;
+                match Pin::new(answer.as_str()) {
+                    Ok(pin) => return Some(pin),
+                    Err(error) => tell(&format!("{error}\n")),
+                }
             }
-        }
+        })
     }
 
     fn confirm(&self, question: &Confirmation) -> Option<bool> {
@@ -42,13 +49,18 @@ impl Operator for Terminal {
         if !std::io::stdin().is_terminal() {
             return None;
         }
-        if let Confirmation::ResetKey { serial, .. } = question {
-            return typed(question, serial.as_deref().unwrap_or("reset"));
-        }
-        tell(&format!("{question} [y/N] "));
-        let answer = read_line()?;
-        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+        self.screen.ask(|| match question {
+            Confirmation::ResetKey { serial, .. } => {
+                typed(question, serial.as_deref().unwrap_or("reset"))
+            }
+            _ => yes_or_no(question),
+        })
     }
+}
+
+fn yes_or_no(question: &Confirmation) -> Option<bool> {
+    tell(&format!("{question} [y/N] "));
+    Some(matches!(read_line()?.trim(), "y" | "Y" | "yes"))
 }
 
 /// A yes that nobody gives by a slip of the finger.

@@ -42,6 +42,7 @@ async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summar
         keys,
         ledger: &mut ledger,
         operator: Arc::new(Terminal {
+            screen: screen.clone(),
             assume_yes: cli.yes,
             agree_to_resets: cli.yes && cli.reset == ResetPolicy::Always,
             give_up_lost_keys: cli.give_up_lost_keys,
