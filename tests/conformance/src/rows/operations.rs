@@ -25,24 +25,60 @@ use crate::{
 pub(super) const ROWS: &[Check] = &[
     Check::of("getInfo is told in full", KEYS, get_info),
     Check::of("the serial number is this device's", KEYS, serial),
-    Check::of("a YubiKey's serial number is the one it tells itself", OURS, vendor_serial),
-    Check::of("a credential verifies, attestation and all", KEYS, make_credential),
-    Check::of("the key is asked for exactly what was asked for", DEVICE, as_asked)
-        .known("the relying party's name does not reach the key"),
+    Check::of(
+        "a YubiKey's serial number is the one it tells itself",
+        OURS,
+        vendor_serial,
+    ),
+    Check::of(
+        "a credential verifies, attestation and all",
+        KEYS,
+        make_credential,
+    ),
+    Check::of(
+        "the key is asked for exactly what was asked for",
+        DEVICE,
+        as_asked,
+    )
+    .known("the relying party's name does not reach the key"),
     Check::of("extensions of a credential", KEYS, extensions),
     Check::of("an EdDSA credential verifies", OURS, eddsa),
-    Check::of("a credential that is not discoverable", KEYS, not_discoverable),
+    Check::of(
+        "a credential that is not discoverable",
+        KEYS,
+        not_discoverable,
+    ),
     Check::of("an enterprise attestation", OURS, enterprise_attestation),
-    Check::of("an exclude list longer than the key takes at once", KEYS, long_exclude_list),
+    Check::of(
+        "an exclude list longer than the key takes at once",
+        KEYS,
+        long_exclude_list,
+    ),
     Check::of("an assertion verifies", KEYS, get_assertion),
-    Check::of("all assertions of several credentials", KEYS, several_assertions),
-    Check::of("hmac-secret gives the same secrets again", KEYS, hmac_secret),
-    Check::of("a credential is looked for without a touch", KEYS, preflight),
+    Check::of(
+        "all assertions of several credentials",
+        KEYS,
+        several_assertions,
+    ),
+    Check::of(
+        "hmac-secret gives the same secrets again",
+        KEYS,
+        hmac_secret,
+    ),
+    Check::of(
+        "a credential is looked for without a touch",
+        KEYS,
+        preflight,
+    ),
     Check::of("credentials are counted", KEYS, slots),
     Check::of("credentials are listed in full", KEYS, credentials),
     Check::of("an empty key has an empty list", KEYS, no_credentials),
     Check::of("a credential is deleted, and only that", KEYS, delete),
-    Check::of("minimum PIN length and forced change are set", KEYS, configure),
+    Check::of(
+        "minimum PIN length and forced change are set",
+        KEYS,
+        configure,
+    ),
     Check::of("alwaysUv is toggled", KEYS, always_uv),
     Check::of("a reset leaves nothing", KEYS, reset),
     Check::of("a touch selects the key", KEYS, select),
@@ -107,7 +143,10 @@ fn as_asked(scene: &mut Scene<'_>) -> Outcome {
         let Ok(Request::MakeCredential(sent)) = Request::decode(&bytes) else {
             continue;
         };
-        ensure(sent.client_data_hash == asked.client_data.hash(), "another hash")?;
+        ensure(
+            sent.client_data_hash == asked.client_data.hash(),
+            "another hash",
+        )?;
         ensure(sent.rp.id == asked.rp_id, "another relying party")?;
         ensure(sent.user.id == asked.user_id, "another user")?;
         ensure(
@@ -148,8 +187,14 @@ fn extensions(scene: &mut Scene<'_>) -> Outcome {
         let mut outputs = outputs.iter();
         outputs.find_map(|(key, value)| (key.as_text() == Some(name)).then(|| value.clone()))
     };
-    ensure(told("credProtect") == Some(3.into()), "credProtect is not 3")?;
-    ensure(told("hmac-secret") == Some(true.into()), "hmac-secret is not there")?;
+    ensure(
+        told("credProtect") == Some(3.into()),
+        "credProtect is not 3",
+    )?;
+    ensure(
+        told("hmac-secret") == Some(true.into()),
+        "hmac-secret is not there",
+    )?;
     let listed = client.credentials(&pin, &mut NoSignal)?;
     ensure(
         listed.first().and_then(|one| one.cred_protect) == Some(3),
@@ -165,7 +210,7 @@ fn eddsa(scene: &mut Scene<'_>) -> Outcome {
     let response = client.make_credential(&request, Some(&pin), &mut NoSignal)?;
     let made = verified(&request, &response)?;
     ensure(
-        made.public_key.algorithm == CoseAlgorithm::EDDSA,
+        made.public_key.algorithm() == CoseAlgorithm::EDDSA,
         "another algorithm",
     )
 }
@@ -184,7 +229,9 @@ fn not_discoverable(scene: &mut Scene<'_>) -> Outcome {
     let request = assertion(&[&made.credential_id]);
     let signed = client.get_assertion(&request, Some(&pin), &mut NoSignal)?;
     ensure(signed.len() == 1, "not one assertion")?;
-    signed.iter().try_for_each(|one| verify_assertion(one, &made))
+    signed
+        .iter()
+        .try_for_each(|one| verify_assertion(one, &made))
 }
 
 fn enterprise_attestation(scene: &mut Scene<'_>) -> Outcome {
@@ -199,7 +246,10 @@ fn enterprise_attestation(scene: &mut Scene<'_>) -> Outcome {
     request.enterprise_attestation = Some(2);
     let response = client.make_credential(&request, Some(&pin), &mut NoSignal)?;
     verified(&request, &response)?;
-    ensure(response.enterprise_attestation, "it is no enterprise attestation")
+    ensure(
+        response.enterprise_attestation,
+        "it is no enterprise attestation",
+    )
 }
 
 fn long_exclude_list(scene: &mut Scene<'_>) -> Outcome {
@@ -225,7 +275,9 @@ fn get_assertion(scene: &mut Scene<'_>) -> Outcome {
     for request in [assertion(&[&made.credential_id]), assertion(&[])] {
         let signed = client.get_assertion(&request, Some(&pin), &mut NoSignal)?;
         ensure(signed.len() == 1, "not one assertion")?;
-        signed.iter().try_for_each(|one| verify_assertion(one, &made))?;
+        signed
+            .iter()
+            .try_for_each(|one| verify_assertion(one, &made))?;
     }
     Ok(())
 }
@@ -301,10 +353,11 @@ fn slots(scene: &mut Scene<'_>) -> Outcome {
     let one = client.credential_slots(&pin, &mut NoSignal)?;
     ensure(
         empty.existing == 0
-            && one == CredentialSlots {
-                existing: 1,
-                remaining: empty.remaining - 1,
-            },
+            && one
+                == CredentialSlots {
+                    existing: 1,
+                    remaining: empty.remaining - 1,
+                },
         "miscounted",
     )
 }
@@ -332,7 +385,7 @@ fn credentials(scene: &mut Scene<'_>) -> Outcome {
             "another user's name",
         )?;
         ensure(
-            one.public_key_cbor == made.public_key.to_cbor(),
+            one.public_key_cbor == made.public_key.as_cbor(),
             "another public key",
         )?;
     }
@@ -355,8 +408,14 @@ fn delete(scene: &mut Scene<'_>) -> Outcome {
     let bob = register(&mut client, b"bob", &pin)?;
     client.delete_credential(&ada.credential_id, &pin, &mut NoSignal)?;
     let left = client.credentials(&pin, &mut NoSignal)?;
-    let ids: Vec<&[u8]> = left.iter().map(|one| one.credential_id.as_slice()).collect();
-    ensure(ids == [bob.credential_id.as_slice()], "not the other one is left")?;
+    let ids: Vec<&[u8]> = left
+        .iter()
+        .map(|one| one.credential_id.as_slice())
+        .collect();
+    ensure(
+        ids == [bob.credential_id.as_slice()],
+        "not the other one is left",
+    )?;
     match client.delete_credential(&ada.credential_id, &pin, &mut NoSignal) {
         Err(Error::NoSuchCredential) => Ok(()),
         outcome => Err(unexpected(outcome, "no such credential")),
@@ -440,7 +499,9 @@ fn ctap20(scene: &mut Scene<'_>) -> Outcome {
     let made = register(&mut client, b"ada", &second)?;
     let request = assertion(&[&made.credential_id]);
     let signed = client.get_assertion(&request, Some(&second), &mut NoSignal)?;
-    signed.iter().try_for_each(|one| verify_assertion(one, &made))?;
+    signed
+        .iter()
+        .try_for_each(|one| verify_assertion(one, &made))?;
     client.select(&mut NoSignal)?;
     match client.credentials(&second, &mut NoSignal) {
         Err(Error::Unsupported(_)) => Ok(()),
