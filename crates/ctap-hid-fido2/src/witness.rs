@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use keywright_ctap::{
     Keepalive, TransportError,
-    hid::{Assembler, BROADCAST, HidCommand, HidErrorCode, Message, Packet, PacketIo, Report},
+    hid::{
+        Assembler, BROADCAST, HidCommand, HidErrorCode, InitResponse, Message, Packet, PacketIo,
+        Report,
+    },
 };
 
 /// What a key said.
@@ -65,8 +68,8 @@ impl<P: PacketIo> Witness<P> {
     pub(crate) fn follow(&mut self, channel: u32) {
         self.channel = Some(channel);
         for report in std::mem::take(&mut self.early) {
-            // The answer to the library's own CTAPHID_INIT, and to those of others before it.
-            if Packet::parse(&report).channel() != BROADCAST {
+            // All but the answer to the library's own CTAPHID_INIT, which gave it this channel.
+            if allocated(&report) != Some(channel) {
                 self.take(&report);
             }
         }
@@ -92,7 +95,8 @@ impl<P: PacketIo> Witness<P> {
 
     /// Whether anybody else talked to the device meanwhile. The library takes answers to others for answers to itself.
     pub(crate) fn heard_strangers(&self) -> bool {
-        self.strangers
+        // Before it has a channel, a single answer is for the library.
+        self.strangers || self.channel.is_none() && self.early.len() > 1
     }
 
     /// Tells the key to stop what it does on the library's channel (CTAPHID_CANCEL).
@@ -157,9 +161,24 @@ impl<P: PacketIo> Witness<P> {
     }
 }
 
+/// The channel that an answer to CTAPHID_INIT on the broadcast channel allocates.
+fn allocated(report: &Report) -> Option<u32> {
+    match Packet::parse(report) {
+        Packet::Initialization {
+            channel: BROADCAST,
+            command: HidCommand::INIT,
+            data,
+            ..
+        } => InitResponse::parse(data).map(|answer| answer.channel),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+
+    use keywright_ctap::hid::Capabilities;
 
     use super::*;
 
@@ -200,7 +219,7 @@ mod tests {
     fn hears_one_channel_whenever_it_becomes_known() {
         let long = [0; 200];
         let reports = [
-            message(BROADCAST, HidCommand::INIT, &[1; 17]),
+            message(BROADCAST, HidCommand::INIT, &init(7)),
             message(7, HidCommand::KEEPALIVE, &[1]),
             message(7, HidCommand::KEEPALIVE, &[2]),
             message(7, HidCommand::CBOR, &long),
@@ -217,8 +236,31 @@ mod tests {
                     Said::Refusal(HidErrorCode::ChannelBusy),
                 ]
             );
+            // The library knows its channel only after it has read what gave it to it.
             assert_eq!(witness.heard_strangers(), known_after == 0);
         }
+    }
+
+    fn init(channel: u32) -> Vec<u8> {
+        InitResponse {
+            nonce: [1; 8],
+            channel,
+            protocol_version: 2,
+            device_version: [1, 0, 0],
+            capabilities: Capabilities::CBOR,
+        }
+        .encode()
+    }
+
+    #[test]
+    fn notices_channels_of_strangers() {
+        let reports = [
+            message(BROADCAST, HidCommand::INIT, &init(9)),
+            message(BROADCAST, HidCommand::INIT, &init(7)),
+        ]
+        .concat();
+        assert!(hear(reports.clone(), 2).heard_strangers());
+        assert!(hear(reports, 3).heard_strangers());
     }
 
     #[test]

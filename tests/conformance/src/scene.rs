@@ -278,7 +278,7 @@ impl<'a> Scene<'a> {
 ///
 /// # Errors
 /// [`Failure::Wrong`], [`Failure::Unsupported`].
-pub fn refused_with<T>(outcome: Result<T, Error>, status: StatusCode) -> Outcome {
+pub(crate) fn refused_with<T>(outcome: Result<T, Error>, status: StatusCode) -> Outcome {
     match outcome {
         Err(error) if error.status() == Some(status) => Ok(()),
         Err(error @ Error::Unsupported(_)) => Err(error.into()),
@@ -291,7 +291,7 @@ pub fn refused_with<T>(outcome: Result<T, Error>, status: StatusCode) -> Outcome
 ///
 /// # Errors
 /// [`Failure::Wrong`]
-pub fn ensure(so: bool, words: &str) -> Outcome {
+pub(crate) fn ensure(so: bool, words: &str) -> Outcome {
     if so {
         Ok(())
     } else {

@@ -268,10 +268,14 @@ fn receive(wire: &mut Wire) -> Result<Option<Message>, TransportError> {
 }
 
 fn send(wire: &mut Wire, message: &Message) -> Result<(), TransportError> {
-    message
-        .packets()?
-        .iter()
-        .try_for_each(|report| wire.write(report))
+    for (number, report) in message.packets()?.iter().enumerate() {
+        // USB at full speed moves one report in a millisecond; nobody's buffer has to take more.
+        if number > SHORT {
+            thread::sleep(Duration::from_millis(1));
+        }
+        wire.write(report)?;
+    }
+    Ok(())
 }
 
 fn refuse(wire: &mut Wire, channel: u32, code: u8) -> Result<(), TransportError> {
@@ -342,16 +346,14 @@ fn claim(wire: &mut Wire, answer: &Message, length: u16) -> Result<(), Transport
     let Some(mut head) = packets.first().copied() else {
         return Ok(());
     };
-    if let [_, _, _, _, _, high, low, ..] = &mut head {
-        [*high, *low] = length.to_be_bytes();
-    }
+    let [_, _, _, _, _, high, low, ..] = &mut head;
+    [*high, *low] = length.to_be_bytes();
     wire.write(&head)?;
     for sequence in 0..=127 {
         let mut report: Report = [0; REPORT_SIZE];
-        if let [c0, c1, c2, c3, number, ..] = &mut report {
-            [*c0, *c1, *c2, *c3] = answer.channel.to_be_bytes();
-            *number = sequence;
-        }
+        let [c0, c1, c2, c3, number, ..] = &mut report;
+        [*c0, *c1, *c2, *c3] = answer.channel.to_be_bytes();
+        *number = sequence;
         wire.write(&report)?;
         // Nobody's buffer should overflow because of it.
         thread::sleep(Duration::from_millis(2));
@@ -378,6 +380,8 @@ fn fill_up(answer: &mut Vec<u8>, length: usize) {
     }
 }
 
+/// Reports that every system keeps for a program that is busy.
+const SHORT: usize = 20;
 /// A channel that was never given to anybody.
 const STRANGER: u32 = 0x5EED_5EED;
 const GET_INFO: u8 = 0x04;

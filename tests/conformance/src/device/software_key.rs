@@ -71,6 +71,7 @@ impl Firmware for Running {
         };
         // Whatever ends it has unplugged it, and that is for the other end to notice.
         let _ = CtapHidDevice::new(self.key, wire)
+            .as_yubikey()
             .with_touch_delay(delay)
             .run();
     }

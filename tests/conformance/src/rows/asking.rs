@@ -1,7 +1,7 @@
 //! What checks ask of keys, and how what they answer is verified.
 
 use keywright_ctap::{
-    Authenticator, AuthenticatorInfo, ClientData, Error, GetAssertionRequest, GetAssertionResponse,
+    AuthenticatorInfo, ClientData, Error, GetAssertionRequest, GetAssertionResponse,
     MakeCredentialExtensions, MakeCredentialRequest, MakeCredentialResponse, NoSignal, Pin,
 };
 use keywright_webauthn::{

@@ -210,7 +210,7 @@ fn eddsa(scene: &mut Scene<'_>) -> Outcome {
     let response = client.make_credential(&request, Some(&pin), &mut NoSignal)?;
     let made = verified(&request, &response)?;
     ensure(
-        made.public_key.algorithm == CoseAlgorithm::EDDSA,
+        made.public_key.algorithm() == CoseAlgorithm::EDDSA,
         "another algorithm",
     )
 }
@@ -385,7 +385,7 @@ fn credentials(scene: &mut Scene<'_>) -> Outcome {
             "another user's name",
         )?;
         ensure(
-            one.public_key_cbor == made.public_key.to_cbor(),
+            one.public_key_cbor == made.public_key.as_cbor(),
             "another public key",
         )?;
     }
