@@ -56,8 +56,9 @@ enum State {
     InUse(Option<String>),
     /// Given back, without a serial number to know it by.
     Served,
-    /// Not what anybody wanted; with its serial number.
-    PassedOver(Option<String>),
+    /// Not what anybody wanted, or not any more; with its serial number. Stale when nobody has looked for a while, so
+    /// that another key may be in its place by now.
+    PassedOver { serial: Option<String>, stale: bool },
     /// Cannot be opened since then: the operating system may still be setting it up.
     Unopened(Instant),
     /// Told of as unusable.
@@ -85,6 +86,7 @@ impl<B: Bus> HotPlug<B> {
         signal: &mut dyn Signal,
     ) -> Result<Option<(usize, Box<dyn Authenticator>)>> {
         let devices = self.bus.devices()?;
+        self.looked = Some(Instant::now());
         // Compared whole, so that another model in the same place is seen to be another key.
         self.states
             .retain(|_, (identity, _)| devices.contains(identity));
@@ -95,14 +97,15 @@ impl<B: Bus> HotPlug<B> {
                 return Ok(Some(found));
             }
         }
-        self.looked = Some(Instant::now());
         Ok(None)
     }
 
     fn is_candidate(&self, device: &DeviceIdentity, wanted: &[KeyRequest]) -> bool {
         match self.states.get(&device.path).map(|(_, state)| state) {
             None | Some(State::Unopened(_)) => true,
-            Some(State::PassedOver(serial)) => first_fit(wanted, serial.as_deref()).is_some(),
+            Some(State::PassedOver { serial, stale }) => {
+                *stale || first_fit(wanted, serial.as_deref()).is_some()
+            }
             // The caller may ask for the key it has: it can have been pulled and put back in the same place faster than
             // anybody looked.
             Some(State::InUse(serial)) => wanted.iter().any(|wanted| {
@@ -128,13 +131,7 @@ impl<B: Bus> HotPlug<B> {
                     self.set(device, State::InUse(serial));
                     return Ok(Some((index, key)));
                 }
-                signal.passed_over(
-                    &device,
-                    PassedOver::NotWanted {
-                        serial: serial.as_deref(),
-                    },
-                );
-                self.set(device, State::PassedOver(serial));
+                self.pass_over(device, serial, signal);
             }
             Err(error) if error.is_disconnected() => {}
             Err(error @ (Error::Cancelled | Error::DeadlineExceeded)) => return Err(error),
@@ -145,6 +142,25 @@ impl<B: Bus> HotPlug<B> {
             }
         }
         Ok(None)
+    }
+
+    /// Leaves a key alone, and tells of it unless it is the one that was left alone before.
+    fn pass_over(
+        &mut self,
+        device: DeviceIdentity,
+        serial: Option<String>,
+        signal: &mut dyn Signal,
+    ) {
+        let known = matches!(
+            self.states.get(&device.path),
+            Some((_, State::PassedOver { serial: before, .. })) if *before == serial
+        );
+        if !known {
+            let serial = serial.as_deref();
+            signal.passed_over(&device, PassedOver::NotWanted { serial });
+        }
+        let stale = false;
+        self.set(device, State::PassedOver { serial, stale });
     }
 
     /// Whether a device that cannot be opened may just be too new for it.
@@ -170,8 +186,11 @@ impl<B: Bus> KeySource for HotPlug<B> {
     ) -> Result<(usize, Box<dyn Authenticator>)> {
         // While nobody looks, keys may be swapped: what was passed over then is looked at again.
         if self.looked.is_none_or(|looked| looked.elapsed() > UNSEEN) {
-            self.states
-                .retain(|_, (_, state)| !matches!(state, State::PassedOver(_)));
+            for (_, state) in self.states.values_mut() {
+                if let State::PassedOver { stale, .. } = state {
+                    *stale = true;
+                }
+            }
         }
         loop {
             stop_wanted(signal)?;
@@ -190,7 +209,10 @@ impl<B: Bus> KeySource for HotPlug<B> {
         // With a serial number, the next request tells whether the key is wanted again; without one, only its place does.
         if let Some((_, State::InUse(serial))) = self.states.get(&identity.path) {
             let next = match serial {
-                Some(serial) => State::PassedOver(Some(serial.clone())),
+                Some(serial) => State::PassedOver {
+                    serial: Some(serial.clone()),
+                    stale: false,
+                },
                 None => State::Served,
             };
             self.set(identity.clone(), next);

@@ -95,7 +95,8 @@ impl fmt::Display for Losses {
             };
         };
         let total: usize = parties.values().sum();
-        write!(f, "{total} passkeys")?;
+        let passkeys = if total == 1 { "passkey" } else { "passkeys" };
+        write!(f, "{total} {passkeys}")?;
         for (index, (rp_id, count)) in parties.iter().enumerate() {
             write!(
                 f,

@@ -157,13 +157,12 @@ impl<'run> Turn<'_, 'run> {
             self.make_and_activate(key, record, &pin).await?;
         }
         let old_keys = self.remove_old_keys(record).await;
-        self.force_pin_change(key, &pin).await.map_err(|failure| match failure {
-            Failure::User { message, .. } => Failure::user(
-                "registered_not_locked",
-                format!("the key is registered and works, but the PIN change could not be forced: {message}"),
-            ),
-            other => other,
-        })?;
+        self.force_pin_change(key, &pin)
+            .await
+            .map_err(|failure| match failure {
+                Failure::User { message, .. } => not_locked(&message),
+                other => other,
+            })?;
         old_keys?;
         self.complete(record)
     }
@@ -309,12 +308,17 @@ impl<'run> Turn<'_, 'run> {
             return Err(Failure::user("no_key", "no unused key was put in in time"));
         };
         let serial = bound.key.serial.clone().unwrap_or_default();
+        if bound.stage >= Stage::Registered {
+            return Err(not_locked(&format!(
+                "key {serial} did not come back; put it in and run again"
+            )));
+        }
         let question = Confirmation::GiveUpKey {
             serial: bound.key.serial.clone(),
             user: self.user.clone(),
         };
         let answer = self.ask(move |operator| operator.confirm(&question)).await;
-        if answer != Some(true) || bound.stage >= Stage::Registered {
+        if answer != Some(true) {
             return Err(Failure::user(
                 "key_missing",
                 format!(
@@ -419,6 +423,14 @@ fn serial_of(key: &Option<Key>, record: Option<&Record>) -> Option<String> {
     key.as_ref()
         .and_then(|key| key.serial.clone())
         .or_else(|| record.and_then(|record| record.key.serial.clone()))
+}
+
+/// The last step alone is left.
+fn not_locked(why: &str) -> Failure {
+    Failure::user(
+        "registered_not_locked",
+        format!("the key is registered and works, but the PIN change could not be forced: {why}"),
+    )
 }
 
 fn key_ref(key: &Key) -> KeyRef {
