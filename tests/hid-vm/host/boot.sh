@@ -8,7 +8,7 @@ qemu() { # IMAGE KERNEL-ARGUMENTS…
     shift
     kernel=$(ls "$guest_tree"/boot/vmlinuz-* | head -n 1)
     # No KVM: it is not there where this has to run, and the same everywhere is worth more than speed.
-    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -nographic -no-reboot \
+    qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -display none -no-reboot \
         -serial stdio -kernel "$kernel" -initrd "$image" -append "console=ttyS0 quiet panic=-1 $*"
 }
 
@@ -37,8 +37,8 @@ boot_rows() { # IMAGE KERNEL-ARGUMENT ROW…
     if ! grep -q '^hid-vm: end$' "$log"; then
         echo "hid-vm: FAILED: the guest did not come to its end within $boot_limit s; its last words (all of them: $log):" >&2
         tail -n 60 "$log" >&2
-        return 1
+        exit 1
     fi
     echo "hid-vm: $ok of $# rows ok, $failed failed"
-    [ "$ok" -eq $# ]
+    [ "$ok" -eq $# ] || exit 1
 }
