@@ -6,12 +6,12 @@ expect() { # WHAT-FOR FILE PATTERN: the file has a line with the pattern
     grep -q -- "$3" "$2" || { cat "$2"; fail "$1: no line matches '$3'"; }
 }
 
-# Runs a command until it succeeds, for at most ten seconds.
+# Runs a command until it succeeds, for at most half a minute: the guest can be slow.
 wait_for() {
     local tries=0
     until "$@"; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "waited ten seconds for: $*"
+        [ $tries -lt 300 ] || fail "waited too long for: $*"
         sleep 0.1
     done
 }
