@@ -12,7 +12,8 @@ qemu() { # IMAGE KERNEL-ARGUMENTS…
         -serial stdio -kernel "$kernel" -initrd "$image" -append "console=ttyS0 quiet panic=-1 $*"
 }
 
-boot_shell() {
+boot_shell() { # IMAGE
+    [ -t 0 ] || { echo "hid-vm: --shell needs a terminal" >&2; exit 64; }
     echo "hid-vm: \`exit\` powers the guest off; \`. /lib.sh\` for the rows' helpers, \`ls /rows\`" >&2
     local settings
     settings=$(stty -g)
