@@ -33,7 +33,8 @@ is_unplugged() { ! is_plugged_in "$1"; }
 device_of() { # SERIAL: its /dev/hidraw
     local uevent
     for uevent in /sys/class/hidraw/*/device/uevent; do
-        if grep -qs "^HID_PHYS=keywright/$1$" "$uevent"; then
+        # A YubiKey has no serial number on USB.
+        if grep -qs -e "^HID_UNIQ=$1$" -e "^HID_PHYS=keywright/$1$" "$uevent"; then
             uevent=${uevent#/sys/class/hidraw/}
             echo "/dev/${uevent%%/*}"
         fi

@@ -6,6 +6,7 @@
 guest_tree=$work/debian
 
 install_packages() {
+    [ "$(uname -m)" = x86_64 ] || cannot_run "the guest is x86-64, and its programs are built here, on $(uname -m)"
     command -v apt-get >/dev/null || cannot_run "this is not Debian: no apt-get to fetch Debian's kernel with"
     local missing=()
     command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
@@ -15,15 +16,21 @@ install_packages() {
     unpack_guest
 }
 
-install() {
-    local sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo -n true 2>/dev/null || cannot_run "not root, and no sudo without a password to install: $*"
-        sudo=(sudo)
-    fi
-    "${sudo[@]}" apt-get update -qq || cannot_run "apt-get update failed"
-    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "$@" >"$work/apt.log" 2>&1 ||
+install() { # PACKAGE…
+    update_lists
+    DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -qq --no-install-recommends "$@" >"$work/apt.log" 2>&1 ||
         { tail -n 5 "$work/apt.log" >&2; cannot_run "apt-get install $* failed"; }
+}
+
+update_lists() { as_root apt-get update -qq || cannot_run "apt-get update failed"; }
+
+as_root() { # COMMAND…
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n true 2>/dev/null || cannot_run "not root, and no sudo without a password, for: $*"
+        sudo -n --preserve-env=DEBIAN_FRONTEND "$@"
+    fi
 }
 
 # Downloads and unpacks, unless what has been unpacked before is what apt would download now.
@@ -31,7 +38,7 @@ unpack_guest() {
     local kernel packages wanted package
     kernel=$(newest_kernel)
     # Perhaps the lists are not there yet, as in an image of a container.
-    [ -n "$kernel" ] || { install cpio && kernel=$(newest_kernel); }
+    [ -n "$kernel" ] || { update_lists && kernel=$(newest_kernel); }
     [ -n "$kernel" ] || cannot_run "apt knows no linux-image-cloud-amd64, Debian's kernel for virtual machines"
     packages=("$kernel" busybox-static fido2-tools libfido2-1 libcbor0.8)
     wanted=$(apt-get -qq download --print-uris "${packages[@]}") || cannot_run "apt knows not all of ${packages[*]}"

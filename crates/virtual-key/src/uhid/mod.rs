@@ -82,12 +82,13 @@ pub struct UhidDevice {
 }
 
 impl UhidDevice {
-    /// Plugs the device in. When this returns, the kernel has made a `/dev/hidraw*` of it; udev may still have to give
-    /// that its permissions.
+    /// Plugs the device in. When this returns, a HID driver of the kernel's has taken it; its `/dev/hidraw*` is there a
+    /// moment later.
     ///
     /// # Errors
-    /// [`Error::NoUhid`] where the kernel has no `/dev/uhid`, [`Error::Io`] when it may not be opened,
-    /// [`Error::Uhid`] when the kernel does not take the device, [`Error::Options`] when a text is too long for it.
+    /// [`Error::NoUhid`] where the kernel has no `/dev/uhid`, [`Error::UhidPermission`] when it may not be opened,
+    /// [`Error::Uhid`] when the kernel does not take the device, [`Error::NoHidDriver`] when no driver does,
+    /// [`Error::Options`] when a text is too long.
     pub fn plug_in(identity: &UsbIdentity) -> Result<Self> {
         let path = Path::new(UHID);
         let kernel = OpenOptions::new()
