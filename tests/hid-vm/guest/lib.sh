@@ -59,6 +59,9 @@ register() { # DIRECTORY [ARGUMENTS…]
         --keys usb --key-timeout 20 --yes --json "$@"
 }
 
+# A challenge or a user handle for fido2-cred and fido2-assert.
+random() { head -c 32 /dev/urandom | base64 | tr -d '\n'; echo; }
+
 # The result file.
 field() { # COLUMN FILE: of its first row
     awk -F , -v column="$1" 'NR == 1 { sub(/^#/, ""); for (i = 1; i <= NF; i++) if ($i == column) n = i }

@@ -30,7 +30,7 @@ boot_rows() { # IMAGE KERNEL-ARGUMENT ROW…
     export -f qemu
     export guest_tree
     timeout "$boot_limit" bash -c 'qemu "$@"' qemu "$image" "hid_vm=$wanted" "$argument" </dev/null 2>&1 | tr -d '\r' | tee "$log" |
-        sed -un 's/^hid-vm: //p' || true
+        sed -un "/^hid-vm: end$/d; s/^hid-vm: //p" || true
     local ok failed
     ok=$(grep -c '^hid-vm: ok ' "$log" || true)
     failed=$(grep -c '^hid-vm: FAILED ' "$log" || true)
