@@ -34,7 +34,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE", default_value = "registeredKeys.csv")]
     pub(crate) out: PathBuf,
 
-    /// Where keys come from: `usb`, `nfc`, or `virtual:DIR` for software keys in files.
+    /// Where keys come from: `usb`, `nfc` (when built with feature `nfc`), or `virtual:DIR` for software keys in files.
     #[arg(long, value_name = "SOURCE", default_value = "usb")]
     pub(crate) keys: Keys,
 
@@ -77,6 +77,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Keys {
     Usb,
+    #[cfg(feature = "nfc")]
     Nfc,
     Virtual(PathBuf),
 }
@@ -87,7 +88,12 @@ impl FromStr for Keys {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "usb" => Ok(Self::Usb),
+            #[cfg(feature = "nfc")]
             None if text == "nfc" => Ok(Self::Nfc),
+            #[cfg(not(feature = "nfc"))]
+            None if text == "nfc" => Err("this program was built without NFC; build it with \
+                 `cargo build --release -p keywright-register --features nfc` (on Linux this needs libpcsclite-dev)"
+                .to_owned()),
             Some(("virtual", directory)) if !directory.is_empty() => {
                 Ok(Self::Virtual(directory.into()))
             }

@@ -59,9 +59,11 @@ fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
     };
     match &cli.keys {
         Keys::Usb => Ok(Box::new(UsbKeys::new().map_err(unreachable)?)),
-        Keys::Nfc => Err(unreachable(keywright_ctap::Error::Unsupported(
-            "being reached over NFC with this version; use USB",
-        ))),
+        #[cfg(feature = "nfc")]
+        Keys::Nfc => {
+            use keywright_ctap::nfc::pcsc::NfcKeys;
+            Ok(Box::new(NfcKeys::new().map_err(unreachable)?))
+        }
         Keys::Virtual(directory) => {
             let touch = Duration::from_millis(cli.virtual_touch_ms);
             Ok(Box::new(

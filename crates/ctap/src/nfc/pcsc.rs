@@ -7,7 +7,9 @@ use pcsc::{
     Scope, ShareMode, State,
 };
 
-use super::{Card, CommandApdu, Encoding, FIDO_AID, NfcTransport, ResponseApdu, StatusWord};
+use super::{
+    ApduError, Card, CommandApdu, Encoding, FIDO_AID, NfcTransport, ResponseApdu, StatusWord,
+};
 use crate::{
     authenticator::Authenticator,
     client::Ctap2,
@@ -53,21 +55,25 @@ impl NfcKeys {
     /// As [`connected`](Self::connected).
     pub fn readers(&mut self) -> Result<Vec<String>> {
         let readers = self.0.bus_mut().reader_names()?;
-        Ok(readers.iter().map(|reader| name(reader)).collect())
+        Ok(readers.iter().map(name).collect())
     }
 }
 
 impl KeySource for NfcKeys {
-    fn next_key(
+    fn next_of(
         &mut self,
-        wanted: &KeyRequest,
+        wanted: &[KeyRequest],
         signal: &mut dyn Signal,
-    ) -> Result<Box<dyn Authenticator>> {
-        self.0.next_key(wanted, signal)
+    ) -> Result<(usize, Box<dyn Authenticator>)> {
+        self.0.next_of(wanted, signal)
     }
 
     fn done(&mut self, identity: &DeviceIdentity) {
         self.0.done(identity);
+    }
+
+    fn lost(&mut self, identity: &DeviceIdentity) {
+        self.0.lost(identity);
     }
 
     fn describe(&self) -> String {
@@ -280,20 +286,19 @@ impl PcscCard {
 
 impl Card for PcscCard {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
-        match self.card.transmit(command, &mut self.buffer) {
-            Ok(answer) => Ok(answer.to_vec()),
-            Err(
-                error @ (PcscError::NotTransacted
-                | PcscError::CommError
-                | PcscError::InternalError
-                | PcscError::UnknownError
-                | PcscError::InvalidValue),
-            ) => Err(if self.left() {
-                TransportError::LeftReader
-            } else {
-                transport_error(error)
-            }),
+        let outcome = match self.card.transmit(command, &mut self.buffer) {
+            // There are drivers that make an empty answer of a card that is gone.
+            Ok(answer) if answer.len() < 2 => {
+                Err(TransportError::Apdu(ApduError::TooShort(answer.len())))
+            }
+            Ok(answer) => return Ok(answer.to_vec()),
             Err(error) => Err(transport_error(error)),
+        };
+        match outcome {
+            Err(TransportError::Io(_) | TransportError::Apdu(_)) if self.left() => {
+                Err(TransportError::LeftReader)
+            }
+            outcome => outcome,
         }
     }
 

@@ -14,9 +14,11 @@ use crate::{
 /// A card that expects these commands and answers so.
 #[derive(Debug)]
 struct Script {
-    lines: VecDeque<(Vec<u8>, Result<Vec<u8>, TransportError>)>,
+    lines: VecDeque<(Vec<u8>, Answer)>,
     extended_limit: Option<usize>,
 }
+
+type Answer = Result<Vec<u8>, TransportError>;
 
 impl Script {
     fn new(lines: &[(&str, &str)]) -> Self {
