@@ -1,7 +1,7 @@
 # Boots the image, and judges what the guest says. Sourced by ../run.
 
 # However slow the machine, no run is longer than this.
-boot_limit=${HID_VM_LIMIT:-280}
+boot_limit=${HID_VM_LIMIT:-900}
 
 qemu() { # IMAGE KERNEL-ARGUMENTS…
     local image=$1 kernel

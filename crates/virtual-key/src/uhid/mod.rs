@@ -170,9 +170,9 @@ fn listen(
     let mut buffer = vec![0; event::MAX_LENGTH];
     loop {
         let length = match kernel.read(&mut buffer) {
-            Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Ok(0) | Err(_) => return,
+            Ok(length) => length,
         };
         let Some(event) = buffer.get(..length).and_then(Event::parse) else {
             continue;
