@@ -9,8 +9,9 @@ mod machine;
 use std::time::Duration;
 
 use keywright_ctap::{Bus, Deadline, Error as CtapError, TransportError};
-use keywright_webauthn::ModelNames;
 use serde::Serialize;
+
+pub use keywright_webauthn::ModelNames;
 
 pub use finding::{Finding, Severity};
 pub use key::{Abilities, KeyReport, PinState, ResetAbility};
