@@ -77,24 +77,35 @@ where
     C: Parser,
     F: Future<Output = Result<Summary, Error>>,
 {
-    let cli = match C::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let exit = match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
-                _ => Exit::Usage,
-            };
-            // A closed standard error leaves nobody to tell.
-            let _ = error.print();
-            return exit.into();
-        }
-    };
-    let screen = Arc::new(Screen::new(if json(&cli) {
-        Output::Json
-    } else {
-        Output::Text
-    }));
-    run(&screen, |cancel| program(cli, Arc::clone(&screen), cancel))
+    match parse::<C>() {
+        Ok(cli) => main_of(json(&cli), |screen, cancel| program(cli, screen, cancel)),
+        Err(exit) => exit,
+    }
+}
+
+/// Reads the command line: a mistake in it has been told and ends with 64, a call for help with 0.
+///
+/// # Errors
+/// How the program is to end.
+pub fn parse<C: Parser>() -> Result<C, ExitCode> {
+    C::try_parse().map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+            _ => Exit::Usage,
+        };
+        // A closed standard error leaves nobody to tell.
+        let _ = error.print();
+        exit.into()
+    })
+}
+
+/// [`main`] for a program that has read its command line.
+pub fn main_of<F>(json: bool, program: impl FnOnce(Arc<Screen>, Cancel) -> F) -> ExitCode
+where
+    F: Future<Output = Result<Summary, Error>>,
+{
+    let screen = Arc::new(Screen::new(if json { Output::Json } else { Output::Text }));
+    run(&screen, |cancel| program(Arc::clone(&screen), cancel))
 }
 
 fn run<F>(screen: &Screen, program: impl FnOnce(Cancel) -> F) -> ExitCode

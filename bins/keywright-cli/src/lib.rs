@@ -6,7 +6,7 @@ mod render;
 mod terminal;
 mod text;
 
-pub use exit::{Exit, main};
+pub use exit::{Exit, main, main_of, parse};
 pub use render::{Output, Screen};
 pub use terminal::Terminal;
 pub use text::words;

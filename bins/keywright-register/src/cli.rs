@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use keywright_provision::ResetPolicy;
 
 /// Step 2: turn each challenge into a credential on a security key and activate it.
@@ -16,8 +16,15 @@ use keywright_provision::ResetPolicy;
 /// Exit status: 0 all done, 2 finished but some users failed, 1 could not run, 3 interrupted (safe to run again),
 /// 64 usage or configuration error.
 #[derive(Debug, Parser)]
-#[command(name = "keywright-register", version)]
+#[command(
+    name = "keywright-register",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// The configuration; `configs.json` of the Python scripts works unchanged.
     #[arg(long, value_name = "FILE", default_value = "configs.json")]
     pub(crate) config: PathBuf,
@@ -71,6 +78,30 @@ pub(crate) struct Cli {
     /// Do not ask for confirmation; PINs are still asked for.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Doctor(Doctor),
+}
+
+/// Look at the keys that are there: what Keywright can do with each, and the remedy for what stops it. Changes nothing,
+/// and wants no touch.
+///
+/// Exit status: 0 every key can be used, 2 some cannot, 1 there is none or none can be reached.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Where to look, several times if need be: `usb`, `nfc`, `virtual:DIR`. Without it, everywhere but in directories.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) keys: Vec<Keys>,
+
+    /// One JSON event a line on standard output, nothing else.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Only print the udev rule that gives people access to their security keys (Linux), 70-keywright.rules.
+    #[arg(long)]
+    pub(crate) udev_rule: bool,
 }
 
 /// Where keys come from.

@@ -1,6 +1,7 @@
 //! Step 2: turn each challenge into a credential on a security key and activate it.
 
 mod cli;
+mod doctor;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,10 +18,17 @@ use keywright_provision::{
 };
 use keywright_virtual_key::VirtualKeys;
 
-use cli::{Cli, Keys};
+use cli::{Cli, Command, Keys};
 
 fn main() -> ExitCode {
-    keywright_cli::main(|cli: &Cli| cli.json, program)
+    match keywright_cli::parse() {
+        Ok(Cli {
+            command: Some(Command::Doctor(doctor)),
+            ..
+        }) => doctor::main(doctor),
+        Ok(cli) => keywright_cli::main_of(cli.json, |screen, cancel| program(cli, screen, cancel)),
+        Err(exit) => exit,
+    }
 }
 
 async fn program(cli: Cli, screen: Arc<Screen>, cancel: Cancel) -> Result<Summary, Error> {

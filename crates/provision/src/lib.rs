@@ -3,6 +3,7 @@
 mod cancel;
 mod challenges;
 mod config;
+pub mod doctor;
 mod error;
 mod event;
 mod operator;
