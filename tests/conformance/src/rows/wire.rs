@@ -165,7 +165,7 @@ fn two_programs(scene: &mut Scene<'_>) -> Outcome {
             let signed = client.get_assertion(&request, Some(&pin), &mut NoSignal)?;
             ensure(signed.len() == 1, "not one assertion")?;
         }
-        Ok(())
+        Ok::<(), Failure>(())
     })();
     over.store(true, Ordering::SeqCst);
     let served = program
