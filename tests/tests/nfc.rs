@@ -110,7 +110,7 @@ fn both_forms_of_apdus_carry_long_messages() {
 
 fn request() -> keywright_ctap::MakeCredentialRequest {
     keywright_ctap::MakeCredentialRequest {
-        client_data_hash: [7; 32],
+        client_data: [7; 32].into(),
         rp_id: "login.example.com".to_owned(),
         rp_name: "Example".to_owned(),
         user_id: vec![1; 64],
