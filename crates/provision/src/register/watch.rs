@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use keywright_ctap::{
     Authenticator, DeviceIdentity, Error as CtapError, Keepalive, KeyRequest, KeySource,
-    PassedOver, Signal,
+    PassedOver, Signal, TransportError,
 };
 use tokio::sync::oneshot;
 
@@ -284,6 +284,14 @@ impl Signal for WatchSignal<'_> {
             _ => device.usb_serial.clone(),
         };
         let reason = match (why, &first.wanted) {
+            (
+                PassedOver::Unusable(
+                    error @ CtapError::Transport(
+                        TransportError::Open { .. } | TransportError::Busy(_),
+                    ),
+                ),
+                _,
+            ) => format!("{error}; `keywright-register doctor` says what to do"),
             (PassedOver::Unusable(error), _) => format!("{device}: {error}"),
             (PassedOver::NotWanted { .. }, Wanted::Same(wanted)) => {
                 format!("key {wanted} must come back for this user; take this one out")
