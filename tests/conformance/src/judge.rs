@@ -168,12 +168,15 @@ fn value_name(value: impl clap::ValueEnum) -> String {
         .unwrap_or_default()
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("nothing")
+fn first_line(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty());
+    line.unwrap_or("nothing")
         .trim()
+        .chars()
+        .take(MOST_QUOTED)
+        .collect()
 }
 
+const MOST_QUOTED: usize = 120;
 /// No check takes that long.
 const LONGEST: Duration = Duration::from_secs(150);

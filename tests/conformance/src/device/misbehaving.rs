@@ -59,7 +59,7 @@ pub enum Habit {
     Says(Vec<u8>),
     /// Adds to the map of every answer what a standard to come might define.
     Newer,
-    /// Fills getInfo up, with a member that nobody knows, to as many bytes.
+    /// Makes getInfo that many bytes long.
     Long(usize),
     /// Speaks U2F only.
     U2fOnly,
@@ -369,11 +369,11 @@ fn add_members(answer: &mut Vec<u8>) {
     }
 }
 
-/// One member more, a byte string that makes the answer that long.
+/// One member more, encIdentifier (0x19), of as many bytes as make the answer that long.
 fn fill_up(answer: &mut Vec<u8>, length: usize) {
     if let Some(head @ 0xA0..=0xB6) = answer.get_mut(1) {
         *head += 1;
-        answer.extend([0x18, 0x70, 0x59]);
+        answer.extend([0x18, 0x19, 0x59]);
         let filling = u16::try_from(length.saturating_sub(answer.len() + 2)).unwrap_or(u16::MAX);
         answer.extend(filling.to_be_bytes());
         answer.resize(length, 0x2A);

@@ -154,7 +154,7 @@ fn two_programs(scene: &mut Scene<'_>) -> Outcome {
         }
         served
     });
-    let outcome = (|| {
+    let outcome: Outcome = (|| {
         let pin = with_pin(&mut client)?;
         for user in [b"ada", b"bob", b"eve"] {
             let request = registration(user);
