@@ -145,6 +145,39 @@ async fn without_the_service_the_program_says_what_to_install() {
 }
 
 #[test]
+fn the_doctor_sees_keys_on_readers_and_names_a_service_that_does_not_run() {
+    let doctor = |environment: &[(&str, &str)]| {
+        Command::new(std::env::var_os("KEYWRIGHT_REGISTER").expect("tests/nfc/run sets this"))
+            .args(["doctor", "--keys", "nfc"])
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    };
+    let key = key();
+    let reader = OnReader::put(0, &key, yubikey(true), &Faults::default());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while NfcKeys::new().unwrap().connected().unwrap().is_empty() {
+        assert!(Instant::now() < deadline);
+        thread::sleep(Duration::from_millis(100));
+    }
+    let seen = doctor(&[]);
+    let said = String::from_utf8_lossy(&seen.stdout);
+    assert_eq!(seen.status.code(), Some(0), "{said}");
+    let serial = key.lock().unwrap().serial().to_owned();
+    assert!(
+        said.contains(&format!("serial {serial}: can be used")),
+        "{said}"
+    );
+    assert!(said.contains("NFC: Keywright test reader"), "{said}");
+    drop(reader);
+
+    let silent = doctor(&[("PCSCLITE_CSOCK_NAME", "/nonexistent")]);
+    let said = String::from_utf8_lossy(&silent.stdout);
+    assert_eq!(silent.status.code(), Some(1), "{said}");
+    assert!(said.contains("apt-get install pcscd"), "{said}");
+}
+
+#[test]
 fn keys_come_and_go_and_other_cards_are_passed_over() {
     let mut keys = NfcKeys::new().unwrap();
     assert_eq!(keys.readers().unwrap().len(), 2);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use keywright_cli::Exit;
 use keywright_ctap::hid::usb::{Native, UsbBus};
@@ -118,9 +119,12 @@ impl Bus for Directory {
         device: &DeviceIdentity,
         _: &mut dyn Signal,
     ) -> Result<Box<dyn Authenticator>, Error> {
-        let key = VirtualKey::open(device.path.as_ref()).map_err(|error| TransportError::Open {
-            path: device.path.clone(),
-            reason: error.to_string(),
+        let key = VirtualKey::open(device.path.as_ref()).map_err(|error| match error {
+            keywright_virtual_key::Error::InUse { .. } => TransportError::Busy(Duration::ZERO),
+            error => TransportError::Open {
+                path: device.path.clone(),
+                reason: error.to_string(),
+            },
         })?;
         Ok(Box::new(Ctap2::new(VirtualTransport::new(key))))
     }
