@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::scene::{Mode, Scene, make_credential, operator, with_pin};
 
-pub async fn modes() -> Vec<Mode> {
+pub(crate) async fn modes() -> Vec<Mode> {
     vec![
         model_not_allowed().await,
         excluded().await,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::scene::{Mode, Scene, operator};
 
-pub async fn modes() -> Vec<Mode> {
+pub(crate) async fn modes() -> Vec<Mode> {
     vec![
         not_touched().await,
         pulled().await,

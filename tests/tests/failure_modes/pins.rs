@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::scene::{Mode, Scene, operator, position, with_pin};
 
-pub async fn modes() -> Vec<Mode> {
+pub(crate) async fn modes() -> Vec<Mode> {
     vec![
         unknown_pin().await,
         blocked_pins().await,

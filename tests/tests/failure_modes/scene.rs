@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 /// A row of the table.
 #[derive(Clone)]
-pub struct Mode {
-    pub number: u32,
-    pub what: &'static str,
-    pub does: &'static str,
-    pub reads: Vec<String>,
+pub(crate) struct Mode {
+    pub(crate) number: u32,
+    pub(crate) what: &'static str,
+    pub(crate) does: &'static str,
+    pub(crate) reads: Vec<String>,
 }
 
 impl fmt::Display for Mode {
@@ -34,16 +34,16 @@ impl fmt::Display for Mode {
     }
 }
 
-pub struct Scene {
-    pub rehearsal: Rehearsal,
-    pub hub: Hub,
+pub(crate) struct Scene {
+    pub(crate) rehearsal: Rehearsal,
+    pub(crate) hub: Hub,
     number: u32,
     keys: std::cell::Cell<u32>,
 }
 
 impl Scene {
     /// A tenant with so many users, who have challenges; random PINs unless `overrides` say otherwise.
-    pub async fn new(number: u32, users: usize, overrides: Value) -> Self {
+    pub(crate) async fn new(number: u32, users: usize, overrides: Value) -> Self {
         let mut config = json!({"useRandomPIN": true});
         for (key, value) in overrides.as_object().unwrap() {
             config[key] = value.clone();
@@ -59,7 +59,7 @@ impl Scene {
     }
 
     /// Makes a key and plugs it in. Its serial number tells the failure mode and which key of it this is.
-    pub fn key(&self, options: KeyOptions) -> String {
+    pub(crate) fn key(&self, options: KeyOptions) -> String {
         let serial = self.spare(options);
         self.hub
             .plug(&format!("socket-{serial}"), &serial, Tells::Vendor);
@@ -67,7 +67,7 @@ impl Scene {
     }
 
     /// Makes a key and leaves it on the table.
-    pub fn spare(&self, options: KeyOptions) -> String {
+    pub(crate) fn spare(&self, options: KeyOptions) -> String {
         self.keys.set(self.keys.get() + 1);
         self.hub.make(&KeyOptions {
             serial: Some((10_000_000 + self.number * 1_000 + self.keys.get()).to_string()),
@@ -76,15 +76,19 @@ impl Scene {
     }
 
     /// Works on a key that is not in use.
-    pub fn with<R>(&self, serial: &str, work: impl FnOnce(&mut dyn Authenticator) -> R) -> R {
+    pub(crate) fn with<R>(
+        &self,
+        serial: &str,
+        work: impl FnOnce(&mut dyn Authenticator) -> R,
+    ) -> R {
         Tray::new(&self.rehearsal.path("keys")).with(serial, work)
     }
 
-    pub async fn register(&self, answers: &Arc<Answers>) -> Summary {
+    pub(crate) async fn register(&self, answers: &Arc<Answers>) -> Summary {
         self.register_as(answers, |_| {}).await
     }
 
-    pub async fn register_as(
+    pub(crate) async fn register_as(
         &self,
         answers: &Arc<Answers>,
         change: impl FnOnce(&mut RegisterSettings),
@@ -96,7 +100,7 @@ impl Scene {
     }
 
     /// What was read of the events that `pick` picks, since the last call.
-    pub fn lines(&self, events: &[Event], pick: impl Fn(&Event) -> bool) -> Vec<String> {
+    pub(crate) fn lines(&self, events: &[Event], pick: impl Fn(&Event) -> bool) -> Vec<String> {
         events
             .iter()
             .filter(|event| pick(event))
@@ -106,7 +110,7 @@ impl Scene {
     }
 
     /// The questions that the operator was asked.
-    pub fn questions(&self, answers: &Answers) -> Vec<String> {
+    pub(crate) fn questions(&self, answers: &Answers) -> Vec<String> {
         let pins = answers.asked.lock().unwrap();
         let others = answers.confirmations.lock().unwrap();
         let pins = pins.iter().map(ToString::to_string);
@@ -128,11 +132,11 @@ impl Scene {
 }
 
 /// An operator with these answers.
-pub fn operator(answers: Answers) -> Arc<Answers> {
+pub(crate) fn operator(answers: Answers) -> Arc<Answers> {
     Arc::new(answers)
 }
 
-pub fn with_pin(pin: &str) -> KeyOptions {
+pub(crate) fn with_pin(pin: &str) -> KeyOptions {
     KeyOptions {
         pin: Some(Pin::new(pin).unwrap()),
         ..KeyOptions::default()
@@ -140,7 +144,7 @@ pub fn with_pin(pin: &str) -> KeyOptions {
 }
 
 /// Puts a credential of some other relying party on a key.
-pub fn make_credential(key: &mut dyn Authenticator, rp_id: &str, pin: &str) {
+pub(crate) fn make_credential(key: &mut dyn Authenticator, rp_id: &str, pin: &str) {
     let options = json!({
         "challenge": "ZXlKaGJHY2lPaUpT",
         "rp": {"id": rp_id, "name": rp_id},
@@ -157,6 +161,6 @@ pub fn make_credential(key: &mut dyn Authenticator, rp_id: &str, pin: &str) {
 }
 
 /// Where in `events` the first one is that `pick` picks.
-pub fn position(events: &[Event], pick: impl Fn(&Event) -> bool) -> usize {
+pub(crate) fn position(events: &[Event], pick: impl Fn(&Event) -> bool) -> usize {
     events.iter().position(pick).unwrap()
 }
