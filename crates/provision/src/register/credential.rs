@@ -9,7 +9,7 @@ use keywright_webauthn::{
 };
 
 use super::desk::Key;
-use super::failure::Failure;
+use super::failure::{Failure, HOLDS_USER};
 use super::turn::{Issued, Turn, label};
 use crate::event::Event;
 
@@ -116,7 +116,7 @@ impl Turn<'_, '_> {
                 }
                 Some(StatusCode::CredentialExcluded) => {
                     return Err(Failure::user(
-                        "key_holds_user",
+                        HOLDS_USER,
                         "this key already holds a passkey of this user; delete that one at the provider and on the \
                          key, or take another key",
                     ));

@@ -103,6 +103,9 @@ impl From<CtapError> for Failure {
     }
 }
 
+/// The code of a key that holds a passkey of the very user it is to serve.
+pub(super) const HOLDS_USER: &str = "key_holds_user";
+
 pub(super) const PIN_BLOCKED: &str =
     "its PIN is blocked for good; only a reset, which wipes the key, makes it usable again";
 

@@ -4,7 +4,7 @@ use keywright_ctap::GetAssertionRequest;
 use keywright_webauthn::Aaguid;
 
 use super::desk::Key;
-use super::failure::{Failure, PIN_BLOCKED};
+use super::failure::{Failure, HOLDS_USER, PIN_BLOCKED};
 use super::turn::Turn;
 use crate::config::Ctap21;
 
@@ -56,7 +56,7 @@ impl Turn<'_, '_> {
         }
         if self.holds_excluded(key).await? {
             return Err(Failure::spent(
-                "key_holds_user",
+                HOLDS_USER,
                 "it already holds a passkey of this user",
             ));
         }

@@ -2,11 +2,13 @@
 
 mod activate;
 mod credential;
+mod custody;
 mod desk;
 mod failure;
 mod inspect;
 mod pin;
 mod reset;
+mod rows;
 mod turn;
 mod watch;
 
@@ -16,22 +18,21 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
-use keywright_batch::{
-    ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, ResultRow, Stage, UserRef,
-};
+use keywright_batch::{ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, Stage, UserRef};
 use keywright_ctap::KeySource;
-use keywright_webauthn::{Aaguid, Base64Url, ModelNames};
+use keywright_webauthn::{Aaguid, ModelNames};
 
 use crate::cancel::Cancel;
 use crate::config::{Config, Ctap21, DeleteExisting, PinAlphabet};
 use crate::error::Error;
 use crate::event::{Event, Reporter, Summary};
 use crate::operator::Operator;
-use crate::provider::{IdentityProvider, ProviderError};
+use crate::provider::IdentityProvider;
 use desk::Desk;
 use failure::Failure;
 pub use reset::ResetPolicy;
+pub use rows::without_sign_in;
+use rows::{count_rows, result_row};
 use turn::{Outcome, Turn};
 
 /// What step 2 is told beyond the provider, the keys and the ledger.
@@ -215,53 +216,6 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
     Ok(summary)
 }
 
-/// What to say when there is no way to sign in: whether the challenges in `settings.input` would even be good.
-#[must_use]
-pub fn without_sign_in(settings: &RegisterSettings, source: ProviderError) -> Error {
-    let now = Timestamp::now();
-    let mut rows = 0;
-    let mut expired = 0;
-    let mut first: Option<ChallengeRow> = None;
-    let reader = match ChallengeReader::open(&settings.input) {
-        Ok(reader) => reader,
-        Err(error) => return error.into(),
-    };
-    for row in reader.flatten().flatten() {
-        rows += 1;
-        if row.expires <= now {
-            expired += 1;
-            first.get_or_insert(row);
-        }
-    }
-    match first {
-        None => Error::Provider(source),
-        Some(first) => Error::ExpiredWithoutSignIn {
-            path: settings.input.clone(),
-            expired,
-            of: rows,
-            line: first.line,
-            user: first.user_name,
-            since: first.expires,
-            source: Box::new(source),
-        },
-    }
-}
-
-/// Reads the whole input once, so that a file that is no good says so before a key is touched.
-fn count_rows(settings: &RegisterSettings) -> Result<u64, Error> {
-    let mut rows = 0;
-    let mut reader = ChallengeReader::open(&settings.input)?;
-    while reader.next_row()?.is_some() {
-        rows += 1;
-    }
-    if rows == 0 {
-        return Err(Error::NoRows {
-            path: settings.input.clone(),
-        });
-    }
-    Ok(rows)
-}
-
 /// What all stations share.
 struct Run<'a> {
     provider: &'a dyn IdentityProvider,
@@ -373,39 +327,4 @@ fn user_ref(provider: &dyn IdentityProvider, row: &ChallengeRow) -> UserRef {
         handle: row.user_handle.as_bytes().to_vec(),
         object_id: row.object_id.clone(),
     }
-}
-
-/// A record as the result file shows it; nothing for a key on which nothing was changed.
-fn result_row(record: &Record) -> Option<ResultRow> {
-    let status = match record.stage {
-        Stage::KeyBound => return None,
-        Stage::Abandoned if record.pin.is_none() => return None,
-        Stage::Abandoned => "abandoned",
-        Stage::PinPlanned | Stage::PinSet | Stage::CredentialMade => "incomplete",
-        Stage::Registered => "registered_not_locked",
-        Stage::Complete => "registered",
-    };
-    let planned = record.stage == Stage::PinPlanned;
-    Some(ResultRow {
-        upn: record.user.upn.clone(),
-        method_id: record.method_id.clone().unwrap_or_default(),
-        serial: record.key.serial.clone().unwrap_or_default(),
-        // A PIN that may not be on the key yet is not shown as if it were.
-        pin: record.pin.clone().filter(|_| !planned),
-        status: status.to_owned(),
-        aaguid: record.key.aaguid.clone(),
-        model: record.key.model.clone(),
-        credential_id: record
-            .credential
-            .as_ref()
-            .map(|made| Base64Url::encode(&made.credential_id))
-            .unwrap_or_default(),
-        time: Some(record.changed),
-        detail: if planned {
-            "the PIN was being set when the run ended; run keywright-register again with this key"
-                .to_owned()
-        } else {
-            record.detail.clone()
-        },
-    })
 }

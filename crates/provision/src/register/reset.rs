@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use keywright_ctap::{AuthenticatorInfo, Error as CtapError, Pin, StatusCode, TransportKind};
 
 use super::desk::{CtapErrorOrFailure, Key};
-use super::failure::{Failure, PIN_AUTH_BLOCKED};
+use super::failure::{Failure, HOLDS_USER, PIN_AUTH_BLOCKED};
 use super::turn::Turn;
 use crate::event::{Event, Reinsertion};
 use crate::operator::{Confirmation, Losses};
@@ -135,7 +135,7 @@ impl Turn<'_, '_> {
         };
         let can_list =
             key.info.client_pin() == Some(true) && key.info.option("credMgmt") == Some(true);
-        if can_list && matches!(code, "key_full" | "key_holds_user") {
+        if can_list && matches!(code, "key_full" | HOLDS_USER) {
             match self.current_pin(key, false).await {
                 Ok(pin) => losses.relying_parties = self.relying_parties(key, pin).await?,
                 Err(Failure::Spent { .. }) => {}
