@@ -11,11 +11,15 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("keywright-webauthn", &[]),
     ("keywright-ctap", &["keywright-webauthn"]),
     ("keywright-graph", &["keywright-webauthn"]),
     ("keywright-batch", &["keywright-webauthn"]),
+    (
+        "keywright-ctap-hid-fido2",
+        &["keywright-ctap", "keywright-webauthn"],
+    ),
     (
         "keywright-virtual-key",
         &["keywright-ctap", "keywright-webauthn"],

@@ -45,6 +45,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SOURCE", default_value = "usb")]
     pub(crate) keys: Keys,
 
+    /// What speaks to USB keys. `ctap-hid-fido2` is a library that does not pass all of Keywright's checks.
+    #[arg(long, value_enum, value_name = "BACKEND", default_value = "native")]
+    pub(crate) usb_backend: UsbBackend,
+
     /// Seconds to wait for a key to be put in; without it, for ever (virtual keys: 5).
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) key_timeout: Option<Duration>,
@@ -102,6 +106,15 @@ pub(crate) struct Doctor {
     /// Only print the udev rule that gives people access to their security keys (Linux), 70-keywright.rules.
     #[arg(long)]
     pub(crate) udev_rule: bool,
+}
+
+/// What speaks to USB keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum UsbBackend {
+    /// Keywright's own message layer
+    Native,
+    /// The crate of that name
+    CtapHidFido2,
 }
 
 /// Where keys come from.

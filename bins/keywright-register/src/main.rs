@@ -11,6 +11,7 @@ use std::time::Duration;
 use keywright_cli::{Screen, Terminal};
 use keywright_ctap::KeySource;
 use keywright_ctap::hid::usb::UsbKeys;
+use keywright_ctap_hid_fido2::CtapHidFido2;
 use keywright_provision::batch::SqliteLedger;
 use keywright_provision::{
     Cancel, Config, EntraProvider, Error, Parties, RegisterSettings, ResetPolicy, Summary,
@@ -18,7 +19,7 @@ use keywright_provision::{
 };
 use keywright_virtual_key::VirtualKeys;
 
-use cli::{Cli, Command, Keys};
+use cli::{Cli, Command, Keys, UsbBackend};
 
 fn main() -> ExitCode {
     match keywright_cli::parse() {
@@ -67,7 +68,13 @@ fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
         source,
     };
     match &cli.keys {
-        Keys::Usb => Ok(Box::new(UsbKeys::new().map_err(unreachable)?)),
+        Keys::Usb => Ok(match cli.usb_backend {
+            UsbBackend::Native => Box::new(UsbKeys::new().map_err(unreachable)?),
+            UsbBackend::CtapHidFido2 => {
+                let library = CtapHidFido2::default();
+                Box::new(UsbKeys::with_backend(library).map_err(unreachable)?)
+            }
+        }),
         #[cfg(feature = "nfc")]
         Keys::Nfc => {
             use keywright_ctap::nfc::pcsc::NfcKeys;

@@ -162,12 +162,19 @@ impl<'a, T: Send + 'static> Call<'a, T> {
                     .unwrap_or_else(|| Error::from(TransportError::Timeout(patience.silence))));
             }
             let heard = self.witness.listen(SLICE)?;
-            if stopping.is_none() && matches!(heard, Heard::Part | Heard::Whole) {
+            let keepalive = match (heard, self.witness.said().last()) {
+                (Heard::Whole, Some(Said::Keepalive(status))) => Some(*status),
+                _ => None,
+            };
+            if stopping.is_some() {
+                // The library was between two messages, and has sent the next nevertheless.
+                if keepalive.is_some() {
+                    self.witness.cancel()?;
+                }
+            } else if matches!(heard, Heard::Part | Heard::Whole) {
                 give_up = Instant::now() + patience.silence;
-                if let (Heard::Whole, Some(Said::Keepalive(status))) =
-                    (heard, self.witness.said().last())
-                {
-                    signal.keepalive(*status);
+                if let Some(status) = keepalive {
+                    signal.keepalive(status);
                 }
             }
         }

@@ -48,6 +48,10 @@ struct Table {
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
 
+    /// Leave out the checks that take a minute each.
+    #[arg(long, conflicts_with_all = ["write", "compare"])]
+    quick: bool,
+
     /// Checks at a time. Most of the time they wait.
     #[arg(long, value_name = "N", default_value_t = 6)]
     jobs: usize,
@@ -179,6 +183,7 @@ fn cases(table: &Table) -> Vec<Case> {
         for key in check.keys.iter().copied() {
             for backend in Backend::ALL {
                 let wanted = check.name.contains(&table.only)
+                    && !(table.quick && check.slow)
                     && table.key.is_none_or(|only| only == key)
                     && table.backend.is_none_or(|only| only == backend);
                 if wanted {

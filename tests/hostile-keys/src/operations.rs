@@ -97,9 +97,7 @@ fn with_pin(
         0 => key.set_pin(pin, signal),
         1 => key.change_pin(pin, pin, signal),
         2 => key.check_pin(pin, signal),
-        3 => key
-            .make_credential(&request(), Some(pin), signal)
-            .map(drop),
+        3 => key.make_credential(&request(), Some(pin), signal).map(drop),
         4 => {
             assertion.hmac_secret = Some(HmacSecretSalts {
                 first: [1; 32],

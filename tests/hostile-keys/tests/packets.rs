@@ -2,6 +2,10 @@
 
 use std::{
     collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,17 +36,19 @@ const PATIENCE: Patience = Patience {
 fn a_million_random_packets() {
     let mut random = Random::seeded("packets");
     let pin = Pin::new("123456").unwrap();
-    let (mut sent, mut operations) = (0, 0);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let mut operations = 0;
     let mut longest = Duration::ZERO;
     Counting::begin();
-    while sent < PACKETS {
+    while sent.load(Ordering::Relaxed) < PACKETS {
         let device = Device {
             random: Random::clone(&random),
             due: VecDeque::new(),
-            sent: 0,
-            until: 400,
+            sent: sent.clone(),
+            last: sent.load(Ordering::Relaxed) + 400,
             next: 0,
         };
+        let last = device.last;
         random.bits();
         let mut identity = DeviceIdentity::virtual_key("hostile", "hostile");
         identity.vendor_id = 0x1050;
@@ -56,15 +62,14 @@ fn a_million_random_packets() {
             operate(&mut key, &mut random, pin);
             longest = longest.max(begun.elapsed());
             operations += 1;
-            let device = key.transport_mut().io_mut();
-            if device.sent >= device.until {
-                sent += device.sent;
+            if sent.load(Ordering::Relaxed) >= last {
                 break;
             }
         }
     }
     println!(
-        "packets: {sent} in {operations} operations; at most {} bytes at once, {longest:?} for one operation",
+        "packets: {} in {operations} operations; at most {} bytes at once, {longest:?} for one operation",
+        sent.load(Ordering::Relaxed),
         Counting::largest()
     );
     assert!(operations > 10_000);
@@ -76,8 +81,9 @@ fn a_million_random_packets() {
 struct Device {
     random: Random,
     due: VecDeque<Report>,
-    sent: usize,
-    until: usize,
+    /// By all devices so far.
+    sent: Arc<AtomicUsize>,
+    last: usize,
     /// The continuation packet that would be due.
     next: u8,
 }
@@ -112,10 +118,10 @@ impl PacketIo for Device {
         if let Some(report) = self.due.pop_front() {
             return Ok(Some(report));
         }
-        if self.sent >= self.until {
+        if self.sent.load(Ordering::Relaxed) >= self.last {
             return Err(TransportError::Disconnected);
         }
-        self.sent += 1;
+        self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(Some(self.packet()))
     }
 }

@@ -21,6 +21,8 @@ pub struct Check {
     pub run: fn(&mut Scene<'_>) -> Outcome,
     /// What ctap-hid-fido2 is known to do instead; `None` where it must pass, too.
     pub known: Option<&'static str>,
+    /// Whether it takes a minute.
+    pub slow: bool,
 }
 
 impl Check {
@@ -34,11 +36,17 @@ impl Check {
             keys,
             run,
             known: None,
+            slow: false,
         }
     }
 
     const fn known(mut self, shortcoming: &'static str) -> Self {
         self.known = Some(shortcoming);
+        self
+    }
+
+    const fn slow(mut self) -> Self {
+        self.slow = true;
         self
     }
 }

@@ -32,7 +32,8 @@ pub(super) const ROWS: &[Check] = &[
         DEVICE,
         very_late_touch,
     )
-    .known("gives up after 500 keepalives with a status that the key never sent"),
+    .known("gives up after 500 keepalives with a status that the key never sent")
+    .slow(),
     Check::of(
         "keepalives faster than one in 100 ms lose nothing",
         DEVICE,
