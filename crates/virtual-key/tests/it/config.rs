@@ -166,6 +166,7 @@ fn what_is_switched_off_is_not_there() {
         set_min_pin_length: false,
         always_uv: false,
         enterprise_attestation: false,
+        pin_complexity_policy: false,
         resident_keys: false,
         fido_2_1: true,
     };

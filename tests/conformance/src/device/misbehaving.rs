@@ -208,10 +208,8 @@ impl Running {
                 status,
                 every,
                 last,
-            } if !is_info => {
-                if !keep_alive(wire, channel, *status, *every, *last)? {
-                    answer.payload = vec![KEEPALIVE_CANCEL];
-                }
+            } if !is_info && !keep_alive(wire, channel, *status, *every, *last)? => {
+                answer.payload = vec![KEEPALIVE_CANCEL];
             }
             Habit::AnswersStrangers => send(
                 wire,
