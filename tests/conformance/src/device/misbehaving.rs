@@ -208,8 +208,9 @@ impl Running {
                 status,
                 every,
                 last,
-            } if !is_info && !keep_alive(wire, channel, *status, *every, *last)? => {
-                answer.payload = vec![KEEPALIVE_CANCEL];
+            } if !is_info => {
+                let cancelled = keep_alive(wire, channel, *status, *every, *last)?;
+                answer.payload = cancelled.unwrap_or(answer.payload);
             }
             Habit::AnswersStrangers => send(
                 wire,
@@ -287,14 +288,14 @@ fn refuse(wire: &mut Wire, channel: u32, code: u8) -> Result<(), TransportError>
     )
 }
 
-/// Whether it was not cancelled.
+/// What there is to answer if it was cancelled.
 fn keep_alive(
     wire: &mut Wire,
     channel: u32,
     status: Keepalive,
     every: Duration,
     last: Duration,
-) -> Result<bool, TransportError> {
+) -> Result<Option<Vec<u8>>, TransportError> {
     let end = Instant::now() + last;
     while Instant::now() < end {
         send(
@@ -316,11 +317,11 @@ fn keep_alive(
                     ..
                 } = Packet::parse(&report)
             {
-                return Ok(false);
+                return Ok(Some(vec![KEEPALIVE_CANCEL]));
             }
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 fn first_packet(wire: &mut Wire, answer: &Message) -> Result<(), TransportError> {

@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Check] = &[
         late_touch,
     ),
     Check::of(
-        "a touch after 55 seconds is waited for",
+        "a touch after 70 seconds is waited for",
         DEVICE,
         very_late_touch,
     )
@@ -135,8 +135,8 @@ fn very_late_touch(scene: &mut Scene<'_>) -> Outcome {
     keepalives(
         scene,
         Keepalive::UserPresenceNeeded,
-        Duration::from_millis(100),
-        Duration::from_secs(55),
+        Duration::from_millis(95),
+        Duration::from_secs(70),
     )
     .map(drop)
 }
