@@ -7,9 +7,10 @@ qemu() { # IMAGE KERNEL-ARGUMENTS…
     local image=$1 kernel
     shift
     kernel=$(ls "$guest_tree"/boot/vmlinuz-* | head -n 1)
-    # No KVM: it is not there where this has to run, and the same everywhere is worth more than speed.
+    # No KVM: it is not there where this has to run, and the same everywhere is worth more than speed. qemu translates a
+    # program once if it is always at the same addresses, and emulated mitigations cost more than the work they protect.
     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -display none -no-reboot \
-        -serial stdio -kernel "$kernel" -initrd "$image" -append "console=ttyS0 quiet panic=-1 $*"
+        -serial stdio -kernel "$kernel" -initrd "$image" -append "console=ttyS0 quiet panic=-1 norandmaps mitigations=off $*"
 }
 
 boot_shell() { # IMAGE

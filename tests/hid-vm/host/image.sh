@@ -11,7 +11,7 @@ make_image() { # FILE
     mkdir -p "$tree"/{bin,dev,proc,sys,tmp,keys,modules,lib}
     for program in $("$guest_tree/bin/busybox" --list); do ln -s busybox "$tree/bin/$program"; done
     cp --remove-destination "$guest_tree/bin/busybox" "$tree/bin/busybox"
-    for program in "$target"/debug/{keywright-{challenges,register,rehearse},examples/{ctaphid,keys}} \
+    for program in "$target"/debug/{keywright-{challenges,register,rehearse},conformance,examples/{ctaphid,keys}} \
         "$guest_tree"/usr/bin/fido2-{token,cred,assert}; do
         install_program "$program" "$tree"
     done
