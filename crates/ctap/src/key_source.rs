@@ -48,8 +48,24 @@ pub trait KeySource: Send {
         let _ = identity;
     }
 
+    /// What can be done with keys from here, known before the first one is there.
+    fn reach(&self) -> Reach {
+        Reach::Everything
+    }
+
     /// For people: `USB`, `virtual:DIR`.
     fn describe(&self) -> String;
+}
+
+/// How far a [`KeySource`] reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reach {
+    /// All that [`Authenticator`] has, as far as the key can.
+    Everything,
+    /// The operating system stands in between. It makes credentials and assertions, and asks for PIN and touch itself;
+    /// serial numbers, PINs, configuration, credential management and reset are out of reach.
+    Ceremonies,
 }
 
 /// Which key is wanted.

@@ -27,7 +27,7 @@ pub use client_data::ClientData;
 pub use error::{Error, Result};
 pub use from_options::Downgrade;
 pub use hot_plug::{Bus, HotPlug};
-pub use key_source::{KeyRequest, KeySource};
+pub use key_source::{KeyRequest, KeySource, Reach};
 pub use message::{AuthenticatorInfo, Command};
 pub use pin::{Pin, PinError};
 pub use signal::{Deadline, Keepalive, NoSignal, PassedOver, Signal};

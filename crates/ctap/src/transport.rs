@@ -127,6 +127,8 @@ pub enum TransportKind {
     Nfc,
     /// A software key in this process.
     Virtual,
+    /// Whatever the operating system lends, which does not tell.
+    System,
 }
 
 /// What kept a message or its answer from arriving.
@@ -169,6 +171,9 @@ pub enum TransportError {
         /// What to do about it.
         fix: &'static str,
     },
+    /// This machine has no such way to keys.
+    #[error("keys cannot be reached this way here: {0}")]
+    Unavailable(&'static str),
     /// The request is longer than the transport, or the key, can take.
     #[error("a request of {length} bytes is too long: the limit is {limit}")]
     TooLong {
