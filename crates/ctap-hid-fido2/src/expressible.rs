@@ -9,7 +9,8 @@ use ctap_hid_fido2::{
     public_key_credential_user_entity::PublicKeyCredentialUserEntity,
 };
 use keywright_ctap::{
-    AuthenticatorInfo, GetAssertionRequest, MakeCredentialExtensions, MakeCredentialRequest, Pin,
+    AuthenticatorInfo, Command, Error, GetAssertionRequest, MakeCredentialExtensions,
+    MakeCredentialRequest, Pin, PinError, Result,
     message::{
         CborMessage, CredentialDescriptor, CredentialParameters, Options, RpEntity, UserEntity,
         make_credential,
@@ -140,6 +141,44 @@ impl GetAssertion {
     }
 }
 
+/// Checked before the library is asked: it would send whatever fits into 64 bytes, and panic over the rest.
+pub(crate) fn fits(pin: &Pin, info: &AuthenticatorInfo) -> Result<()> {
+    let (code_points, minimum) = (pin.code_points(), info.minimum_pin_length());
+    if code_points < minimum {
+        return Err(PinError::TooShort {
+            code_points,
+            minimum,
+        }
+        .into());
+    }
+    match info.max_pin_length.map(usize::from) {
+        Some(limit) if code_points > limit => Err(Error::Limit {
+            what: "characters in a PIN",
+            asked: code_points,
+            limit,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the library sends for an operation.
+pub(crate) fn with_token(command: Command, has_pin: bool) -> &'static [Command] {
+    match (command, has_pin) {
+        (Command::MakeCredential, false) => &[Command::MakeCredential],
+        (Command::MakeCredential, true) => &[
+            Command::ClientPin,
+            Command::ClientPin,
+            Command::MakeCredential,
+        ],
+        (_, false) => &[Command::GetAssertion],
+        (_, true) => &[
+            Command::ClientPin,
+            Command::ClientPin,
+            Command::GetAssertion,
+        ],
+    }
+}
+
 /// The library verifies the user by a PIN or not at all. Whatever else there is to it, a missing PIN for example, is seen to
 /// and said natively.
 fn verifies_as_meant(
@@ -263,6 +302,12 @@ fn length(request: &MakeCredentialRequest) -> usize {
     1 + message.to_cbor().len()
 }
 
+/// What it sends to manage credentials.
+pub(crate) const MANAGE: [Command; 3] = [
+    Command::ClientPin,
+    Command::ClientPin,
+    Command::CredentialManagement,
+];
 /// What a message to the key can have at most: an initialization packet and 100 continuation packets.
 const LONGEST: usize = 57 + 100 * 59;
 /// `{"id": h'…', "type": "public-key"}` without the id.

@@ -12,13 +12,14 @@ use keywright_ctap::{
         HidErrorCode, HidTransport,
         usb::{UsbDevice, UsbIo},
     },
-    message::{self, CborMessage, DecodeError, credential_management, get_assertion},
+    message::{credential_management, get_assertion, make_credential},
     pin_uv::Protocol,
 };
 
 use crate::{
+    answers::{last_answer, last_answers, malformed, missing, resident},
     call::{Ask, Outcome, call},
-    expressible::{GetAssertion, MakeCredential},
+    expressible::{GetAssertion, MANAGE, MakeCredential, fits, with_token},
 };
 
 /// A key on USB.
@@ -187,8 +188,7 @@ impl Authenticator for Key {
         })?;
 
         // The library drops what is not packed, and everything that is new.
-        let answer: message::make_credential::Response =
-            last_answer(&outcome, Command::MakeCredential)?;
+        let answer: make_credential::Response = last_answer(&outcome, Command::MakeCredential)?;
         if answer.auth_data != outcome.value {
             return Err(malformed(
                 Command::MakeCredential,
@@ -381,120 +381,6 @@ impl Authenticator for Key {
     }
 }
 
-fn resident(
-    rp_id: &str,
-    rp_id_hash: [u8; 32],
-    answer: credential_management::Response,
-) -> Result<ResidentCredential> {
-    let lacks = |member| missing(Command::CredentialManagement, member);
-    let user = answer.user.ok_or_else(|| lacks("user"))?;
-    Ok(ResidentCredential {
-        rp_id: rp_id.to_owned(),
-        rp_id_hash,
-        user_id: user.id,
-        user_name: user.name,
-        user_display_name: user.display_name,
-        credential_id: answer
-            .credential_id
-            .ok_or_else(|| lacks("credentialID"))?
-            .id,
-        public_key_cbor: keywright_webauthn::cbor::to_canonical_vec(
-            &answer.public_key.ok_or_else(|| lacks("publicKey"))?,
-        ),
-        cred_protect: answer.cred_protect,
-    })
-}
-
-/// Checked before the library is asked: it would send whatever fits into 64 bytes, and panic over the rest.
-fn fits(pin: &Pin, info: &AuthenticatorInfo) -> Result<()> {
-    let (code_points, minimum) = (pin.code_points(), info.minimum_pin_length());
-    if code_points < minimum {
-        return Err(PinError::TooShort {
-            code_points,
-            minimum,
-        }
-        .into());
-    }
-    match info.max_pin_length.map(usize::from) {
-        Some(limit) if code_points > limit => Err(Error::Limit {
-            what: "characters in a PIN",
-            asked: code_points,
-            limit,
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn last_answer<M: CborMessage, T>(outcome: &Outcome<T>, command: Command) -> Result<M> {
-    last_answers(outcome, 1, command)?
-        .pop()
-        .ok_or_else(|| malformed(command, "there is none"))
-}
-
-/// The last `count` answers.
-fn last_answers<M: CborMessage, T>(
-    outcome: &Outcome<T>,
-    count: usize,
-    command: Command,
-) -> Result<Vec<M>> {
-    let mut answers: Vec<M> = outcome
-        .answers()
-        .rev()
-        .take(count)
-        .map(|answer| {
-            message::decode_members(answer.get(1..).unwrap_or_default())
-                .map_err(|source| Error::Malformed { command, source })
-        })
-        .collect::<Result<_>>()?;
-    answers.reverse();
-    if answers.len() == count {
-        Ok(answers)
-    } else {
-        Err(malformed(
-            command,
-            "ctap-hid-fido2 has got more answers than the key gave",
-        ))
-    }
-}
-
-fn with_token(command: Command, has_pin: bool) -> &'static [Command] {
-    match (command, has_pin) {
-        (Command::MakeCredential, false) => &[Command::MakeCredential],
-        (Command::MakeCredential, true) => &[
-            Command::ClientPin,
-            Command::ClientPin,
-            Command::MakeCredential,
-        ],
-        (_, false) => &[Command::GetAssertion],
-        (_, true) => &[
-            Command::ClientPin,
-            Command::ClientPin,
-            Command::GetAssertion,
-        ],
-    }
-}
-
-fn missing(command: Command, member: &'static str) -> Error {
-    Error::Malformed {
-        command,
-        source: DecodeError::Missing(member),
-    }
-}
-
-fn malformed(command: Command, words: &str) -> Error {
-    Error::Malformed {
-        command,
-        source: DecodeError::Cbor(words.to_owned()),
-    }
-}
-
 fn words(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
-
-/// Key agreement and token come first.
-const MANAGE: [Command; 3] = [
-    Command::ClientPin,
-    Command::ClientPin,
-    Command::CredentialManagement,
-];

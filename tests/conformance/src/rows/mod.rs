@@ -1,6 +1,7 @@
 //! The rows of the table.
 
 mod asking;
+mod credentials;
 mod operations;
 mod pins;
 mod plugging;
@@ -55,6 +56,7 @@ impl Check {
 pub fn rows() -> Vec<(&'static str, Vec<Check>)> {
     vec![
         ("Operations", operations::ROWS.to_vec()),
+        ("Credentials on the key", credentials::ROWS.to_vec()),
         ("PINs", pins::ROWS.to_vec()),
         ("Refusals", refusals::ROWS.to_vec()),
         ("Waiting", waiting::ROWS.to_vec()),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keywright_ctap::{Error, Keepalive, NoSignal, Signal};
+use keywright_ctap::{Error, Keepalive, NoSignal, Signal, StatusCode};
 
 use super::{
     Check, DEVICE, KEYS,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     device::{Habit, Touch},
-    scene::{Client, Failure, Outcome, Scene, ensure},
+    scene::{Client, Failure, Outcome, Scene, ensure, refused_with},
 };
 
 pub(super) const ROWS: &[Check] = &[
@@ -45,6 +45,12 @@ pub(super) const ROWS: &[Check] = &[
         DEVICE,
         processing,
     ),
+    Check::of(
+        "nobody touches it: the key gives up after half a minute",
+        KEYS,
+        nobody,
+    )
+    .slow(),
     Check::of(
         "cancelled while waiting for a touch: returns at once, the key stops waiting",
         KEYS,
@@ -161,6 +167,16 @@ fn processing(scene: &mut Scene<'_>) -> Outcome {
     ensure(
         !heard.is_empty() && heard.iter().all(|status| *status == Keepalive::Processing),
         "something else was heard",
+    )
+}
+
+fn nobody(scene: &mut Scene<'_>) -> Outcome {
+    let mut client = scene.insert(Touch::Never)?;
+    let pin = with_pin(&mut client)?;
+    let mut watcher = Watcher::until(Duration::from_secs(60));
+    refused_with(
+        client.make_credential(&registration(b"ada"), Some(&pin), &mut watcher),
+        StatusCode::UserActionTimeout,
     )
 }
 
