@@ -24,6 +24,12 @@ plug_in() { # SERIAL [ARGUMENTS OF ctaphid…]
     echo $! >"/tmp/$serial.pid"
     wait_for is_plugged_in "$serial"
 }
+# OpenSK, which is not ours. It forgets everything when it is pulled out.
+plug_in_opensk() { # SERIAL
+    conformance plug-in opensk --serial "$1" &
+    echo $! >"/tmp/$1.pid"
+    wait_for is_plugged_in "$1"
+}
 unplug() { # SERIAL
     kill "$(cat "/tmp/$1.pid")"
     wait_for is_unplugged "$1"

@@ -1,15 +1,13 @@
 //! The attestation of virtual keys: a test CA of their own, which nobody should trust outside of
 //! rehearsals.
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair},
-};
+mod signer;
+
 use keywright_ctap::StatusCode;
 use keywright_webauthn::{Aaguid, Base64Url, cbor::Value};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber, date_time_ymd,
+    Issuer, KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +15,7 @@ use crate::{
     error::{Error, Result},
     secret::Secret,
 };
+use signer::Signer;
 
 /// The root certificate, in DER, to which the attestation of every virtual key leads: "Keywright
 /// Virtual Key Test CA".
@@ -40,10 +39,8 @@ pub(crate) struct Attestation {
 impl Attestation {
     pub(crate) fn issue(aaguid: Aaguid, serial: &str) -> Result<Self> {
         let failed = |error: rcgen::Error| Error::Attestation(error.to_string());
-        let key = KeyPair::generate().map_err(failed)?;
-        let ca_key = KeyPair::from_pkcs8_der_and_sign_algo(&CA_KEY.into(), &PKCS_ECDSA_P256_SHA256)
-            .map_err(failed)?;
-        let issuer = Issuer::new(ca_params(), ca_key);
+        let key = Signer::generate()?;
+        let issuer = Issuer::new(ca_params(), Signer::from_pkcs8(CA_KEY)?);
         let certificate = leaf_params(aaguid, None)?
             .signed_by(&key, &issuer)
             .map_err(failed)?;
@@ -51,7 +48,7 @@ impl Attestation {
             .signed_by(&key, &issuer)
             .map_err(failed)?;
         Ok(Self {
-            private_key: Secret::new(key.serialize_der()),
+            private_key: key.to_pkcs8()?,
             certificate: certificate.der().to_vec().into(),
             enterprise_certificate: enterprise.der().to_vec().into(),
         })
@@ -61,11 +58,7 @@ impl Attestation {
     /// client data hash.
     pub(crate) fn attest(&self, signed_data: &[u8], enterprise: bool) -> Result<Value, StatusCode> {
         let key =
-            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, self.private_key.expose())
-                .map_err(|_| StatusCode::Unspecified)?;
-        let signature = key
-            .sign(&SystemRandom::new(), signed_data)
-            .map_err(|_| StatusCode::Unspecified)?;
+            Signer::from_pkcs8(self.private_key.expose()).map_err(|_| StatusCode::Unspecified)?;
         let certificate = if enterprise {
             &self.enterprise_certificate
         } else {
@@ -73,7 +66,7 @@ impl Attestation {
         };
         Ok(Value::Map(vec![
             ("alg".into(), (-7).into()),
-            ("sig".into(), Value::Bytes(signature.as_ref().to_vec())),
+            ("sig".into(), Value::Bytes(key.sign(signed_data))),
             (
                 "x5c".into(),
                 Value::Array(vec![Value::Bytes(certificate.0.clone())]),
@@ -170,7 +163,7 @@ mod tests {
     #[test]
     #[ignore = "makes a new test CA"]
     fn make_test_ca() {
-        let key = KeyPair::generate().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
         let root = ca_params().self_signed(&key).unwrap();
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/attestation");
         std::fs::write(directory.join("test-ca.der"), root.der()).unwrap();
