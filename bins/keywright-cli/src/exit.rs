@@ -42,9 +42,10 @@ impl Exit {
     #[must_use]
     pub fn of_error(error: &Error) -> Self {
         match error {
-            Error::Config(_) | Error::NotConfirmed { .. } | Error::ExpiredWithoutSignIn { .. } => {
-                Self::Usage
-            }
+            Error::Config(_)
+            | Error::NotConfirmed { .. }
+            | Error::ExpiredWithoutSignIn { .. }
+            | Error::OutOfReach { .. } => Self::Usage,
             Error::Provider(error)
                 if matches!(error.code.as_str(), "no_sign_in" | "configuration") =>
             {

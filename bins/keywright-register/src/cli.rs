@@ -41,7 +41,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE", default_value = "registeredKeys.csv")]
     pub(crate) out: PathBuf,
 
-    /// Where keys come from: `usb`, `nfc` (when built with feature `nfc`), or `virtual:DIR` for software keys in files.
+    /// Where keys come from: `usb`, `nfc` (when built with feature `nfc`), `windows` for what
+    /// Windows lends to programs without administrator rights, or `virtual:DIR` for software keys in files.
     #[arg(long, value_name = "SOURCE", default_value = "usb")]
     pub(crate) keys: Keys,
 
@@ -123,6 +124,7 @@ pub(crate) enum Keys {
     Usb,
     #[cfg(feature = "nfc")]
     Nfc,
+    Windows,
     Virtual(PathBuf),
 }
 
@@ -138,10 +140,11 @@ impl FromStr for Keys {
             None if text == "nfc" => Err("this program was built without NFC; build it with \
                  `cargo build --release -p keywright-register --features nfc` (on Linux this needs libpcsclite-dev)"
                 .to_owned()),
+            None if text == "windows" => Ok(Self::Windows),
             Some(("virtual", directory)) if !directory.is_empty() => {
                 Ok(Self::Virtual(directory.into()))
             }
-            _ => Err("must be `usb`, `nfc` or `virtual:DIR`".to_owned()),
+            _ => Err("must be `usb`, `nfc`, `windows` or `virtual:DIR`".to_owned()),
         }
     }
 }

@@ -30,7 +30,9 @@ pub(crate) fn main(cli: Doctor) -> ExitCode {
         cli.keys
     };
     let places = keys.into_iter().map(place).collect();
-    let report = examine(places, Machine::this(), &ModelNames::default());
+    let mut machine = Machine::this();
+    machine.elevated = keywright_windows_webauthn::is_elevated();
+    let report = examine(places, machine, &ModelNames::default());
     let written = if cli.json {
         write_json(&report)
     } else {
@@ -79,6 +81,13 @@ fn place(keys: Keys) -> Place {
             bus: keywright_ctap::nfc::pcsc::NfcBus::new()
                 .map(|bus| boxed(Box::new(bus)))
                 .map_err(Error::from),
+        },
+        Keys::Windows => Place {
+            name: "Windows".to_owned(),
+            bus: Err(TransportError::Unavailable(
+                "Windows does not say which keys are there before it asks for one",
+            )
+            .into()),
         },
         Keys::Virtual(directory) => Place {
             name: format!("virtual:{}", directory.display()),

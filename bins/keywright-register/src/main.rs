@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_cli::{Screen, Terminal};
-use keywright_ctap::KeySource;
 use keywright_ctap::hid::usb::UsbKeys;
+use keywright_ctap::{KeySource, TransportError};
 use keywright_ctap_hid_fido2::CtapHidFido2;
 use keywright_provision::batch::SqliteLedger;
 use keywright_provision::{
@@ -18,6 +18,7 @@ use keywright_provision::{
     register, without_sign_in,
 };
 use keywright_virtual_key::VirtualKeys;
+use keywright_windows_webauthn::{WindowsKeys, is_elevated};
 
 use cli::{Cli, Command, Keys, UsbBackend};
 
@@ -68,6 +69,9 @@ fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
         source,
     };
     match &cli.keys {
+        Keys::Usb if is_elevated() == Some(false) => Err(unreachable(
+            TransportError::Unavailable(NOT_ELEVATED).into(),
+        )),
         Keys::Usb => Ok(match cli.usb_backend {
             UsbBackend::Native => Box::new(UsbKeys::new().map_err(unreachable)?),
             UsbBackend::CtapHidFido2 => {
@@ -80,6 +84,7 @@ fn key_source(cli: &Cli) -> Result<Box<dyn KeySource>, Error> {
             use keywright_ctap::nfc::pcsc::NfcKeys;
             Ok(Box::new(NfcKeys::new().map_err(unreachable)?))
         }
+        Keys::Windows => Ok(Box::new(WindowsKeys::new().map_err(unreachable)?)),
         Keys::Virtual(directory) => {
             let touch = Duration::from_millis(cli.virtual_touch_ms);
             Ok(Box::new(
@@ -96,3 +101,6 @@ fn ledger_path(config: &Config, out: &Path) -> PathBuf {
         .clone()
         .unwrap_or_else(|| out.with_file_name("keywright-ledger.db"))
 }
+
+const NOT_ELEVATED: &str = "Windows keeps security keys from programs without administrator rights; run it from an elevated \
+                            prompt, or use `--keys windows`, where random PINs and CTAP 2.1 features cannot be had";

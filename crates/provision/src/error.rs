@@ -69,6 +69,16 @@ pub enum Error {
         /// What the transport says.
         source: keywright_ctap::Error,
     },
+    /// The operating system lends keys for ceremonies only, and more was asked for.
+    #[error(
+        "{setting} cannot be had with keys that {from} lends: it asks for PINs itself, and lets nobody change anything else on them; leave {setting} out, or open keys directly (`--keys usb`), as administrator"
+    )]
+    OutOfReach {
+        /// What was asked for.
+        setting: &'static str,
+        /// Who lends them.
+        from: String,
+    },
     /// A thread that worked on a key panicked.
     #[error("internal error while working on a key: {0}")]
     Internal(String),

@@ -48,6 +48,9 @@ impl Store {
 
     /// Makes a new file at `path`.
     pub(crate) fn create(path: &Path, state: &State) -> Result<Self> {
+        if cfg!(windows) {
+            return Self::create_in_place(path, state);
+        }
         let temporary = temporary(path);
         let locked = write(&temporary, path, state)?;
         // A link, unlike a rename, does not replace what is there.
@@ -69,6 +72,27 @@ impl Store {
         })
     }
 
+    /// On Windows a name stays taken until the file is closed, whoever has deleted it: there, a file is made under its own
+    /// name. One that is torn is no key's, and nobody had that key yet.
+    fn create_in_place(path: &Path, state: &State) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        let mut locked = options.open(path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists {
+                path: path.to_owned(),
+            },
+            _ => Error::io(path)(source),
+        })?;
+        lock(&locked, path)?;
+        locked
+            .write_all(&encode(path, state)?)
+            .map_err(Error::io(path))?;
+        Ok(Self::File {
+            path: path.to_owned(),
+            locked,
+        })
+    }
+
     /// Replaces what is kept. Whenever the process dies, there is the old state or the new one.
     pub(crate) fn save(&mut self, state: &State) -> Result<()> {
         let Self::File { path, locked } = self else {
@@ -76,6 +100,12 @@ impl Store {
         };
         let temporary = temporary(path);
         let replacement = write(&temporary, path, state)?;
+        if cfg!(windows) {
+            // There, a file that is open is not replaced. Should somebody else take the key in the moment that it is not
+            // locked, the renaming fails, and they have the old state.
+            *locked = replacement;
+            return fs::rename(&temporary, &*path).map_err(Error::io(&*path));
+        }
         fs::rename(&temporary, &*path).map_err(Error::io(&*path))?;
         *locked = replacement;
         Ok(())
@@ -106,14 +136,18 @@ fn write(temporary: &Path, path: &Path, state: &State) -> Result<File> {
     // Emptied only when it is ours: somebody else may be making a key of the same name.
     lock(&file, path)?;
     file.set_len(0).map_err(Error::io(temporary))?;
-    let json = serde_json::to_vec_pretty(state)
+    file.write_all(&encode(path, state)?)
+        .map_err(Error::io(temporary))?;
+    Ok(file)
+}
+
+fn encode(path: &Path, state: &State) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    serde_json::to_vec_pretty(state)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| Error::NotAKey {
             path: path.to_owned(),
             reason: error.to_string(),
-        })?;
-    file.write_all(&json).map_err(Error::io(temporary))?;
-    Ok(file)
+        })
 }
 
 fn read(file: &File, path: &Path) -> Result<State> {

@@ -39,7 +39,7 @@ impl Turn<'_, '_> {
     pub(super) async fn activate(
         &mut self,
         record: &mut Record,
-        key: Option<(&mut Key, &Pin)>,
+        key: Option<(&mut Key, Option<&Pin>)>,
     ) -> Result<(), Failure> {
         let made = credential(record)?;
         let mut posts = 0;
@@ -105,12 +105,13 @@ impl Turn<'_, '_> {
     async fn drop_refused(
         &mut self,
         record: &mut Record,
-        key: Option<(&mut Key, &Pin)>,
+        key: Option<(&mut Key, Option<&Pin>)>,
         made: &MadeCredential,
         refusal: ProviderError,
     ) -> Result<(), Failure> {
         let on_key = match key {
-            Some((key, pin)) => match self.delete_from_key(key, pin, made).await {
+            Some((_, None)) => LEFT_ON_LENT_KEY.to_owned(),
+            Some((key, Some(pin))) => match self.delete_from_key(key, pin, made).await {
                 Ok(()) => "it was taken off the key again".to_owned(),
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
                 Err(Failure::KeyLost) => "the key went away, and it is still on it".to_owned(),
@@ -182,5 +183,7 @@ fn credential(record: &Record) -> Result<MadeCredential, Failure> {
         .ok_or_else(|| Failure::user("ledger", "the record lacks the credential it speaks of"))
 }
 
+const LEFT_ON_LENT_KEY: &str =
+    "it is still on the key; Windows lets nobody delete it but an administrator, or a reset";
 /// How often a credential is posted when no answer tells what became of it.
 const MAX_POSTS: u32 = 3;

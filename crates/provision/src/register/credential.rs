@@ -19,7 +19,7 @@ impl Turn<'_, '_> {
         &mut self,
         key: &mut Key,
         record: &mut Record,
-        pin: &Pin,
+        pin: Option<&Pin>,
     ) -> Result<(), Failure> {
         let mut attempts = 0;
         loop {
@@ -36,7 +36,12 @@ impl Turn<'_, '_> {
         }
     }
 
-    async fn make(&mut self, key: &mut Key, record: &mut Record, pin: &Pin) -> Result<(), Failure> {
+    async fn make(
+        &mut self,
+        key: &mut Key,
+        record: &mut Record,
+        pin: Option<&Pin>,
+    ) -> Result<(), Failure> {
         let issued = self.current_options().await?;
         let options = issued.options;
         let rp_id = self.allowed_rp_id(&options)?;
@@ -92,15 +97,15 @@ impl Turn<'_, '_> {
         &mut self,
         key: &mut Key,
         request: &MakeCredentialRequest,
-        pin: &Pin,
+        pin: Option<&Pin>,
     ) -> Result<MakeCredentialResponse, Failure> {
         let mut timeouts = 0;
         loop {
-            let (request, pin) = (request.clone(), pin.clone());
+            let (request, pin) = (request.clone(), pin.cloned());
             let answer = self
                 .desk
                 .with(key, move |key, signal| {
-                    key.make_credential(&request, Some(&pin), signal)
+                    key.make_credential(&request, pin.as_ref(), signal)
                 })
                 .await;
             let error = match answer {
@@ -157,11 +162,14 @@ impl Turn<'_, '_> {
         key: &mut Key,
         options: &PublicKeyCredentialCreationOptions,
         verified: &VerifiedRegistration,
-        pin: &Pin,
+        pin: Option<&Pin>,
     ) -> Result<(), Failure> {
         if !self.resumed || key.info.option("credMgmt") != Some(true) {
             return Ok(());
         }
+        let Some(pin) = pin else {
+            return Ok(());
+        };
         let rp_id = options.rp_id().unwrap_or_default().to_owned();
         let handle = options.user.id.as_bytes().to_vec();
         let keep = verified.credential_id.clone();

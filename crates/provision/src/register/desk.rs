@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use keywright_ctap::{
     Authenticator, AuthenticatorInfo, DeviceIdentity, Error as CtapError, Keepalive, KeySource,
-    Signal,
+    Signal, TransportKind,
 };
 
 use keywright_webauthn::ModelNames;
@@ -40,6 +40,13 @@ pub(super) struct Key {
     /// What kind of key it is, as far as it is known.
     pub(super) model: String,
     user: String,
+}
+
+impl Key {
+    /// Whether the operating system stands in between, and asks for PINs and touches itself.
+    pub(super) fn is_lent(&self) -> bool {
+        self.identity.transport == TransportKind::System
+    }
 }
 
 impl Desk {

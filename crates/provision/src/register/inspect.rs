@@ -13,7 +13,10 @@ impl Turn<'_, '_> {
     pub(super) async fn inspect(&mut self, key: &mut Key) -> Result<(), Failure> {
         let info = &key.info;
         let unfit = |reason: &str| Err(Failure::KeyUnfit(reason.to_owned()));
-        self.check_model(key.info.aaguid, &key.model)?;
+        // The model of a key that the operating system lends is known from the credential only.
+        if !key.is_lent() {
+            self.check_model(key.info.aaguid, &key.model)?;
+        }
         if self.settings.stations > 1 && key.serial.is_none() {
             return unfit(
                 "it tells no serial number, and among several keys nobody could say later whose it is; serve it with \
@@ -30,7 +33,7 @@ impl Turn<'_, '_> {
         if !info.supports_resident_keys() {
             return unfit("it cannot hold discoverable credentials");
         }
-        if info.client_pin().is_none() {
+        if info.client_pin().is_none() && !key.is_lent() {
             return unfit("it cannot have a PIN");
         }
         if self.settings.ctap21 == Ctap21::Require && !info.supports_set_min_pin_length() {

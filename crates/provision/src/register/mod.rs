@@ -19,7 +19,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use keywright_batch::{ChallengeReader, ChallengeRow, Ledger, Record, ResultFile, Stage, UserRef};
-use keywright_ctap::KeySource;
+use keywright_ctap::{KeySource, Reach};
 use keywright_webauthn::{Aaguid, ModelNames};
 
 use crate::cancel::Cancel;
@@ -131,6 +131,7 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
         reporter,
         cancel,
     } = parties;
+    refuse_out_of_reach(keys.as_ref(), settings)?;
     let rows = count_rows(settings)?;
     reporter.report(Event::RunStarted {
         step: "register",
@@ -214,6 +215,26 @@ pub async fn register(parties: Parties<'_>, settings: &RegisterSettings) -> Resu
     summary.interrupted |= cancel.is_raised();
     run.reporter.report(summary.event());
     Ok(summary)
+}
+
+/// What the configuration asks for must be in reach with these keys, or else it is said before any of them is touched.
+fn refuse_out_of_reach(keys: &dyn KeySource, settings: &RegisterSettings) -> Result<(), Error> {
+    if keys.reach() != Reach::Ceremonies {
+        return Ok(());
+    }
+    let wanted = [
+        (settings.use_random_pin, "`useRandomPIN`"),
+        (settings.ctap21 == Ctap21::Require, "`useCTAP21Features`"),
+        (settings.reset == ResetPolicy::Always, "`--reset always`"),
+        (settings.stations > 1, "`--stations` above 1"),
+    ];
+    let setting = wanted.iter().find(|(wanted, _)| *wanted);
+    setting.map_or(Ok(()), |(_, setting)| {
+        Err(Error::OutOfReach {
+            setting,
+            from: keys.describe(),
+        })
+    })
 }
 
 /// What all stations share.

@@ -21,19 +21,27 @@ use crate::operator::PinQuestion;
 use crate::random_pin::PinGenerator;
 
 impl Turn<'_, '_> {
-    /// Brings the key to the PIN it is to have, and the record to [`Stage::PinSet`].
+    /// Brings the key to the PIN it is to have, and the record to [`Stage::PinSet`]. `None` where that is nobody's
+    /// business here: the operating system asks for it.
     pub(super) async fn settle_pin(
         &mut self,
         key: &mut Key,
         record: &mut Record,
-    ) -> Result<Pin, Failure> {
+    ) -> Result<Option<Pin>, Failure> {
+        if key.is_lent() {
+            if record.stage == Stage::KeyBound {
+                let none = SecretString::default();
+                *record = self.note(record, &Step::PinSet { pin: &none })?;
+            }
+            return Ok(None);
+        }
         let pin = match (record.stage, recorded_pin(record)?) {
             (Stage::KeyBound, _) | (_, None) => self.first_pin(key, record).await?,
             (Stage::PinPlanned, Some(planned)) => self.planned_pin(key, record, planned).await?,
             (_, Some(pin)) => pin,
         };
         self.raise_minimum_length(key, &pin).await?;
-        Ok(pin)
+        Ok(Some(pin))
     }
 
     async fn first_pin(&mut self, key: &mut Key, record: &mut Record) -> Result<Pin, Failure> {
@@ -270,14 +278,14 @@ impl Turn<'_, '_> {
     pub(super) async fn force_pin_change(
         &mut self,
         key: &mut Key,
-        pin: &Pin,
+        pin: Option<&Pin>,
     ) -> Result<(), Failure> {
         if self.settings.ctap21 == Ctap21::Off || key.info.force_pin_change == Some(true) {
             return Ok(());
         }
-        if !key.info.supports_set_min_pin_length() {
+        let Some(pin) = pin.filter(|_| key.info.supports_set_min_pin_length()) else {
             return Ok(());
-        }
+        };
         let length = self.minimum_length_wanted(key);
         self.set_min_pin_length(key, pin, length, true).await?;
         self.report(Event::PinChangeForced {
@@ -314,6 +322,8 @@ pub(super) fn recorded_pin(record: &Record) -> Result<Option<Pin>, Failure> {
     record
         .pin
         .as_ref()
+        // Empty: the key is lent by the operating system, which keeps the PIN to itself.
+        .filter(|pin| !pin.expose_secret().is_empty())
         .map(|pin| Pin::new(pin.expose_secret()))
         .transpose()
         .map_err(|error| Failure::user("ledger", format!("the PIN on record is unusable: {error}")))

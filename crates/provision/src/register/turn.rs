@@ -153,10 +153,10 @@ impl<'run> Turn<'_, 'run> {
             outcome => outcome?,
         };
         if record.stage < Stage::Registered {
-            self.make_and_activate(key, record, &pin).await?;
+            self.make_and_activate(key, record, pin.as_ref()).await?;
         }
         let old_keys = self.remove_old_keys(record).await;
-        self.force_pin_change(key, &pin)
+        self.force_pin_change(key, pin.as_ref())
             .await
             .map_err(|failure| match failure {
                 Failure::User { message, .. } => not_locked(&message),
@@ -166,9 +166,13 @@ impl<'run> Turn<'_, 'run> {
         self.complete(record)
     }
 
-    async fn pin_for(&mut self, key: &mut Key, record: &mut Record) -> Result<Pin, Failure> {
+    async fn pin_for(
+        &mut self,
+        key: &mut Key,
+        record: &mut Record,
+    ) -> Result<Option<Pin>, Failure> {
         match recorded_pin(record)? {
-            Some(pin) if record.stage >= Stage::CredentialMade => Ok(pin),
+            Some(pin) if record.stage >= Stage::CredentialMade => Ok(Some(pin)),
             _ => self.settle_pin(key, record).await,
         }
     }
