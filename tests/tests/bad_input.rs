@@ -407,7 +407,7 @@ async fn configuration_mistakes_are_one_line_that_names_file_and_key() {
     assert!(
         usage
             .stderr
-            .contains("must be `usb`, `nfc` or `virtual:DIR`"),
+            .contains("must be `usb`, `nfc`, `windows` or `virtual:DIR`"),
         "{}",
         usage.stderr
     );
