@@ -16,8 +16,6 @@ mod config;
 mod credentials;
 #[path = "opensk/device.rs"]
 mod device;
-#[path = "opensk/environment.rs"]
-mod environment;
 #[path = "opensk/pins.rs"]
 mod pins;
 #[path = "opensk/registration.rs"]

@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keywright_conformance::device::Touch;
 use keywright_ctap::{Authenticator, Error, Keepalive, NoSignal, Signal};
 
 use super::{
     device::{Client, Key, pin},
-    environment::Touch,
     registration::{Registration, options, register},
 };
 
@@ -49,17 +49,22 @@ fn ready(key: &Key) -> (Client, Registration) {
 fn the_caller_hears_that_a_touch_is_needed() {
     let key = Key::new();
     let (mut client, registration) = ready(&key);
-    key.touched(Touch::AfterKeepalives(5));
+    key.touched(Touch::After(Duration::from_millis(450)));
     let mut watcher = Watcher::default();
     let response = client
         .make_credential(&registration.request, Some(&pin("123456")), &mut watcher)
         .unwrap();
     registration.verify(&response, None);
-    assert_eq!(watcher.keepalives, [Keepalive::UserPresenceNeeded; 5]);
+    let told = &watcher.keepalives;
+    assert!(!told.is_empty() && told.len() <= 6, "{told:?}");
+    assert!(
+        told.iter()
+            .all(|status| *status == Keepalive::UserPresenceNeeded)
+    );
 
     let mut watcher = Watcher::default();
     client.select(&mut watcher).unwrap();
-    assert_eq!(watcher.keepalives.len(), 5);
+    assert!(!watcher.keepalives.is_empty());
 }
 
 #[test]

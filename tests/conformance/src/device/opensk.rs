@@ -23,7 +23,7 @@ use opensk::{
         crypto::software_crypto::SoftwareCrypto,
         customization::{CustomizationImpl, DEFAULT_CUSTOMIZATION},
         key_store,
-        persist::{Persist, PersistIter},
+        persist::{Attestation, AttestationId, Persist, PersistIter},
         user_presence::{UserPresence, UserPresenceError, UserPresenceWaitResult},
     },
     ctap::status_code::CtapResult,
@@ -36,23 +36,57 @@ use opensk::{
 use super::{Firmware, Key, Touch, Wire, lock};
 
 /// A key that runs OpenSK.
-#[derive(Default)]
 pub struct OpenSk {
     memory: Memory,
+    customization: CustomizationImpl,
+    touch: Arc<Mutex<Touch>>,
+}
+
+impl Default for OpenSk {
+    fn default() -> Self {
+        Self::with(DEFAULT_CUSTOMIZATION)
+    }
+}
+
+impl OpenSk {
+    /// A key that was built like that.
+    pub fn with(customization: CustomizationImpl) -> Self {
+        Self {
+            memory: Memory::default(),
+            customization,
+            touch: Arc::new(Mutex::new(Touch::AtOnce)),
+        }
+    }
+
+    /// From now on it is touched like that, while it is plugged in, too.
+    pub fn touched(&self, touch: Touch) {
+        *lock(&self.touch) = touch;
+    }
+
+    /// Gives the key an attestation key and certificate, as its factory would.
+    ///
+    /// # Errors
+    /// OpenSK's.
+    pub fn attest(&self, id: AttestationId, attestation: &Attestation) -> CtapResult<()> {
+        self.memory.clone().set_attestation(id, Some(attestation))
+    }
 }
 
 impl Key for OpenSk {
     fn power_up(&self, touch: Touch) -> Box<dyn Firmware> {
+        self.touched(touch);
         Box::new(Running {
             memory: self.memory.clone(),
-            touch,
+            customization: self.customization.clone(),
+            touch: self.touch.clone(),
         })
     }
 }
 
 struct Running {
     memory: Memory,
-    touch: Touch,
+    customization: CustomizationImpl,
+    touch: Arc<Mutex<Touch>>,
 }
 
 impl Firmware for Running {
@@ -64,7 +98,7 @@ impl Firmware for Running {
         let environment = Environment {
             test,
             memory: self.memory,
-            customization: DEFAULT_CUSTOMIZATION,
+            customization: self.customization,
             finger: Finger {
                 touch: self.touch,
                 asked: Instant::now(),
@@ -117,7 +151,7 @@ impl HidConnection for SharedWire {
 }
 
 struct Finger {
-    touch: Touch,
+    touch: Arc<Mutex<Touch>>,
     asked: Instant,
     wire: SharedWire,
 }
@@ -133,7 +167,7 @@ impl UserPresence for Finger {
         packet: &mut Report,
         timeout_ms: usize,
     ) -> UserPresenceWaitResult {
-        let touched = match self.touch {
+        let touched = match *lock(&self.touch) {
             Touch::AtOnce => true,
             Touch::After(delay) => self.asked.elapsed() >= delay,
             Touch::Never => false,
