@@ -11,13 +11,17 @@ use std::path::Path;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Which of our crates each of our crates may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("keywright-webauthn", &[]),
     ("keywright-ctap", &["keywright-webauthn"]),
     ("keywright-graph", &["keywright-webauthn"]),
     ("keywright-batch", &["keywright-webauthn"]),
     (
         "keywright-ctap-hid-fido2",
+        &["keywright-ctap", "keywright-webauthn"],
+    ),
+    (
+        "keywright-windows-webauthn",
         &["keywright-ctap", "keywright-webauthn"],
     ),
     (
