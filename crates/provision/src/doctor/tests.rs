@@ -183,7 +183,7 @@ fn every_finding_is_in_the_guide() {
             places: Vec::new(),
             system: OperatingSystem::Linux,
         },
-        Finding::NoSmartCardService { fix: "" },
+        Finding::NoSmartCardService { fix: "start it" },
         Finding::PlaceUnreachable {
             place: path(),
             reason: path(),
