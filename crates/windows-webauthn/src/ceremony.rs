@@ -154,3 +154,70 @@ fn json(json: Option<&[u8]>) -> Result<Vec<u8>, Error> {
         "Windows wants the client data itself, and only their hash is known",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+    use keywright_ctap::ClientData;
+
+    use super::*;
+
+    fn request() -> MakeCredentialRequest {
+        MakeCredentialRequest {
+            client_data: ClientData::new("{}"),
+            rp_id: "login.example.com".to_owned(),
+            rp_name: "Example".to_owned(),
+            user_id: vec![1; 64],
+            user_name: "ada@example.com".to_owned(),
+            user_display_name: "Ada".to_owned(),
+            algorithms: vec![-7, -257],
+            exclude_list: vec![vec![2; 16]],
+            extensions: MakeCredentialExtensions {
+                cred_protect: Some(2),
+                hmac_secret: true,
+                ..MakeCredentialExtensions::default()
+            },
+            resident_key: true,
+            user_verification: true,
+            enterprise_attestation: Some(2),
+            attestation_formats: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_ceremony_has_all_that_was_asked_for() {
+        let ceremony = Ceremony::of(&request(), Duration::from_secs(120)).unwrap();
+        assert_eq!(ceremony.client_data_json, b"{}");
+        assert_eq!(ceremony.algorithms, [-7, -257]);
+        assert_eq!(ceremony.exclude_list, [vec![2; 16]]);
+        assert_eq!(
+            (ceremony.cred_protect, ceremony.enterprise_attestation),
+            (Some(2), 2)
+        );
+        assert!(ceremony.resident_key && ceremony.user_verification && ceremony.hmac_secret);
+        assert!(!ceremony.min_pin_length);
+        assert_eq!(ceremony.timeout, Duration::from_secs(120));
+    }
+
+    #[test]
+    fn what_windows_cannot_carry_out_is_refused_beforehand() {
+        let refused = |change: fn(&mut MakeCredentialRequest)| {
+            let mut request = request();
+            change(&mut request);
+            Ceremony::of(&request, Duration::from_secs(1)).unwrap_err()
+        };
+        assert!(matches!(
+            refused(|request| request.extensions.cred_blob = Some(vec![1])),
+            Error::Unsupported(_)
+        ));
+        assert!(matches!(
+            refused(|request| request.algorithms = vec![i64::MAX]),
+            Error::Options(_)
+        ));
+        assert!(matches!(
+            refused(|request| request.client_data = [0; 32].into()),
+            Error::Options(_)
+        ));
+    }
+}

@@ -57,3 +57,35 @@ impl fmt::Display for HResult {
         write!(f, "0x{:08X}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_ctap_status() {
+        let status = |result: HResult| result.error(Command::MakeCredential).status();
+        for (result, expected) in [
+            (HResult::NTE_EXISTS, StatusCode::CredentialExcluded),
+            (HResult::NTE_NOT_FOUND, StatusCode::NoCredentials),
+            (
+                HResult::NTE_TOKEN_KEYSET_STORAGE_FULL,
+                StatusCode::KeyStoreFull,
+            ),
+            (HResult::NTE_USER_CANCELLED, StatusCode::OperationDenied),
+            (HResult::CANCELLED, StatusCode::OperationDenied),
+            (HResult::TIMEOUT, StatusCode::UserActionTimeout),
+        ] {
+            assert_eq!(status(result), Some(expected), "{result}");
+        }
+        assert!(
+            HResult::NTE_DEVICE_NOT_FOUND
+                .error(Command::GetAssertion)
+                .is_disconnected()
+        );
+        // What nobody has heard of keeps its number.
+        let odd = HResult(0x8009_0099).error(Command::GetAssertion);
+        assert_eq!(odd.status(), None);
+        assert!(odd.to_string().contains("0x80090099"), "{odd}");
+    }
+}

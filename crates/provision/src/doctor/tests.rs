@@ -172,3 +172,60 @@ fn places_without_keys_and_services_that_do_not_run_are_named() {
     assert_eq!(json["findings"][1]["severity"], "blocks");
     assert_eq!(json["machine"]["system"], "linux");
 }
+
+/// The names are promised to programs.
+#[test]
+fn every_finding_is_in_the_guide() {
+    let guide = include_str!("../../../../docs/machines.md");
+    let path = String::new;
+    let findings = [
+        Finding::NoKeys {
+            places: Vec::new(),
+            system: OperatingSystem::Linux,
+        },
+        Finding::NoSmartCardService { fix: "start it" },
+        Finding::PlaceUnreachable {
+            place: path(),
+            reason: path(),
+        },
+        Finding::NoPermission {
+            path: path(),
+            rule: None,
+        },
+        Finding::NotElevated,
+        Finding::NoInputMonitoring,
+        Finding::Busy { path: path() },
+        Finding::NotOpened {
+            path: path(),
+            reason: path(),
+        },
+        Finding::NoAnswer { reason: path() },
+        Finding::U2fOnly,
+        Finding::NoDiscoverableCredentials,
+        Finding::NoPins,
+        Finding::Full,
+        Finding::PinBlocked,
+        Finding::PowerCycleRequired,
+        Finding::PinNotSet,
+        Finding::PinChangeForced,
+        Finding::FewRetries { retries: 1 },
+        Finding::NoForcedPinChange,
+        Finding::NoCredentialManagement,
+    ];
+    for finding in findings {
+        let code = format!("`{}`", finding.code());
+        let row = guide
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&code));
+        let severity = match finding.severity() {
+            Severity::Blocks => "`blocks`",
+            Severity::Limits => "`limits`",
+            Severity::Note => "`note`",
+        };
+        assert!(
+            row.is_some_and(|row| row.contains(severity)),
+            "{code} {severity}"
+        );
+        assert!(!finding.message().ends_with('.') && !finding.fix().is_empty());
+    }
+}
