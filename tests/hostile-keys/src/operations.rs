@@ -77,7 +77,14 @@ pub fn operate(key: &mut dyn Authenticator, random: &mut Random, pin: Option<&Pi
         let _ = match random.below(8) {
             0 | 1 => key.info(signal).map(drop),
             2 => key.pin_retries(signal).map(drop),
-            3 | 4 => key.make_credential(&request(), None, signal).map(drop),
+            3 | 4 => {
+                let mut request = request();
+                // A long list is looked through beforehand, message by message.
+                if !random.once_in(20) {
+                    request.exclude_list.clear();
+                }
+                key.make_credential(&request, None, signal).map(drop)
+            }
             5 | 6 => key.get_assertion(&assertion, None, signal).map(drop),
             _ => key.select(signal),
         };

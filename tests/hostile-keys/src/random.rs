@@ -15,6 +15,14 @@ impl Random {
         Self(seed)
     }
 
+    /// Others, the same for the same number.
+    #[must_use]
+    pub fn share(&self, number: u64) -> Self {
+        let mut share = Self(self.0 ^ (number + 1).wrapping_mul(0xA076_1D64_78BD_642F));
+        share.bits();
+        share
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
