@@ -1,7 +1,7 @@
 //! CTAP 2.2 §11.3: messages in ISO 7816-4 command APDUs, to a key on a reader.
 //!
 //! [`NfcTransport`] makes a [`Transport`](crate::Transport) of anything that carries one APDU at a time ([`Card`]);
-//! [`pcsc`] (feature `nfc`) does so through the operating system's PC/SC service. The encoding ([`CommandApdu`],
+//! `pcsc` (feature `nfc`) does so through the operating system's PC/SC service. The encoding ([`CommandApdu`],
 //! [`ResponseApdu`], [`StatusWord`]) serves a card just as well.
 
 mod apdu;
