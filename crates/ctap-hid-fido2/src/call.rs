@@ -55,6 +55,7 @@ pub(crate) fn call<T: Send + 'static>(
     signal: &mut dyn Signal,
     ask: Ask<T>,
 ) -> Result<Outcome<T>> {
+    seed_randomness()?;
     let patience = Patience::default();
     let busy_until = Instant::now() + patience.busy;
     loop {
@@ -73,6 +74,12 @@ pub(crate) fn call<T: Send + 'static>(
             outcome => return outcome,
         }
     }
+}
+
+/// The first random byte of a process takes AWS-LC a tenth of a second, and seconds on a slow machine. The library draws
+/// one before it says anything to the key; that must not count as the key's silence.
+fn seed_randomness() -> Result<()> {
+    aws_lc_rs::rand::fill(&mut [0]).map_err(|error| io(format!("no randomness: {error}")))
 }
 
 struct Call<'a, T> {
