@@ -76,23 +76,8 @@ impl Key {
         last_answer(&outcome, Command::GetInfo)
     }
 
-    /// CTAP 2.2 §6.4: pinUvAuthProtocols are in order of decreasing authenticator preference.
     fn choose_protocol(&self, info: &AuthenticatorInfo) -> Result<Protocol> {
-        let offered = &info.pin_uv_auth_protocols;
-        match self.protocol {
-            Some(wanted) if offered.contains(&wanted.number()) => Ok(wanted),
-            Some(_) => Err(Error::Unsupported(
-                "the PIN/UV auth protocol that was insisted on",
-            )),
-            // CTAP 2.0 keys may leave the member out, and know protocol one.
-            None if offered.is_empty() => Ok(Protocol::One),
-            None => offered
-                .iter()
-                .find_map(|number| Protocol::from_number(*number))
-                .ok_or(Error::Unsupported(
-                    "any PIN/UV auth protocol that is known here",
-                )),
-        }
+        Protocol::choose(self.protocol, &info.pin_uv_auth_protocols)
     }
 
     /// Whether the library can manage this key's credentials: it would send the prototype's command to a key that has only

@@ -88,7 +88,9 @@ impl<T: Transport> Ctap2<T> {
         let answer = self.client_pin(
             client_pin::Request {
                 // Optional since CTAP 2.1, and yet insisted on by keys that began as CTAP 2.0.
-                pin_uv_auth_protocol: Some(self.choose_protocol(&info)?.number()),
+                pin_uv_auth_protocol: Some(
+                    Protocol::choose(self.protocol, &info.pin_uv_auth_protocols)?.number(),
+                ),
                 ..client_pin::Request::new(SubCommand::GetPinRetries)
             },
             signal,
@@ -238,7 +240,7 @@ impl<T: Transport> Ctap2<T> {
         info: &AuthenticatorInfo,
         signal: &mut dyn Signal,
     ) -> Result<Session> {
-        let protocol = self.choose_protocol(info)?;
+        let protocol = Protocol::choose(self.protocol, &info.pin_uv_auth_protocols)?;
         let answer = self.client_pin(
             client_pin::Request {
                 pin_uv_auth_protocol: Some(protocol.number()),
@@ -254,25 +256,6 @@ impl<T: Transport> Ctap2<T> {
             platform_key,
             secret,
         })
-    }
-
-    /// §6.4: pinUvAuthProtocols are in order of decreasing authenticator preference.
-    fn choose_protocol(&self, info: &AuthenticatorInfo) -> Result<Protocol> {
-        let offered = &info.pin_uv_auth_protocols;
-        match self.protocol {
-            Some(wanted) if offered.contains(&wanted.number()) => Ok(wanted),
-            Some(_) => Err(Error::Unsupported(
-                "the PIN/UV auth protocol that was insisted on",
-            )),
-            // CTAP 2.0 keys may leave the member out, and know protocol one.
-            None if offered.is_empty() => Ok(Protocol::One),
-            None => offered
-                .iter()
-                .find_map(|number| Protocol::from_number(*number))
-                .ok_or(Error::Unsupported(
-                    "any PIN/UV auth protocol that is known here",
-                )),
-        }
     }
 
     fn token(

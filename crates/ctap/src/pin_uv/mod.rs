@@ -19,6 +19,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::error::Error;
+
 mod aes256;
 mod key_agreement;
 mod one;
@@ -50,6 +52,28 @@ impl Protocol {
             1 => Some(Self::One),
             2 => Some(Self::Two),
             _ => None,
+        }
+    }
+
+    /// The protocol to use with a key that offers these (CTAP 2.2 §6.4 pinUvAuthProtocols: "in order of decreasing
+    /// authenticator preference"), where the caller may insist on one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when there is none.
+    pub fn choose(insisted: Option<Self>, offered: &[u64]) -> Result<Self, Error> {
+        match insisted {
+            Some(wanted) if offered.contains(&wanted.number()) => Ok(wanted),
+            Some(_) => Err(Error::Unsupported(
+                "the PIN/UV auth protocol that was insisted on",
+            )),
+            // CTAP 2.0 keys may leave the member out, and know protocol one.
+            None if offered.is_empty() => Ok(Self::One),
+            None => offered
+                .iter()
+                .find_map(|number| Self::from_number(*number))
+                .ok_or(Error::Unsupported(
+                    "any PIN/UV auth protocol that is known here",
+                )),
         }
     }
 
