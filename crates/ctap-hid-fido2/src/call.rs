@@ -67,7 +67,7 @@ pub(crate) fn call<T: Send + 'static>(
                     return Err(TransportError::Busy(patience.busy).into());
                 }
                 while Instant::now() < pause {
-                    stop_wanted(signal)?;
+                    signal.check()?;
                     thread::sleep(SLICE);
                 }
             }
@@ -107,7 +107,7 @@ impl<'a, T: Send + 'static> Call<'a, T> {
         signal: &dyn Signal,
         ask: Ask<T>,
     ) -> Result<Self> {
-        stop_wanted(signal)?;
+        signal.check()?;
         let witness = Witness::new(device.open()?);
         let path = device.identity().path.clone();
         let (sender, events) = mpsc::channel();
@@ -155,10 +155,10 @@ impl<'a, T: Send + 'static> Call<'a, T> {
             }
 
             if stopping.is_none()
-                && let Err(stop) = stop_wanted(signal)
+                && let Err(stop) = signal.check()
             {
                 self.witness.cancel()?;
-                stopping = Some(stop);
+                stopping = Some(stop.into());
                 give_up = Instant::now() + patience.cancel;
             }
             if Instant::now() >= give_up {
@@ -317,19 +317,6 @@ fn status_in(words: &str) -> Option<u8> {
         .split_once(|character: char| !character.is_ascii_hexdigit())
         .map_or(rest, |(digits, _)| digits);
     u8::from_str_radix(digits, 16).ok()
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Result<()> {
-    if signal.cancelled() {
-        Err(Error::Cancelled)
-    } else if signal
-        .deadline()
-        .is_some_and(|deadline| Instant::now() >= deadline)
-    {
-        Err(Error::DeadlineExceeded)
-    } else {
-        Ok(())
-    }
 }
 
 fn io(words: String) -> Error {

@@ -193,13 +193,13 @@ impl<B: Bus> KeySource for HotPlug<B> {
             }
         }
         loop {
-            stop_wanted(signal)?;
+            signal.check()?;
             if let Some(found) = self.look_around(wanted, signal)? {
                 return Ok(found);
             }
             let next = Instant::now() + LOOK_EVERY;
             while Instant::now() < next {
-                stop_wanted(signal)?;
+                signal.check()?;
                 thread::sleep(SLICE);
             }
         }
@@ -231,19 +231,6 @@ impl<B: Bus> KeySource for HotPlug<B> {
 /// Which of the requests a key with this serial number is for.
 fn first_fit(wanted: &[KeyRequest], serial: Option<&str>) -> Option<usize> {
     wanted.iter().position(|wanted| wanted.accepts(serial))
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Result<()> {
-    if signal.cancelled() {
-        Err(Error::Cancelled)
-    } else if signal
-        .deadline()
-        .is_some_and(|deadline| Instant::now() >= deadline)
-    {
-        Err(Error::DeadlineExceeded)
-    } else {
-        Ok(())
-    }
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);

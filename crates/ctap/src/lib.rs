@@ -30,6 +30,6 @@ pub use hot_plug::{Bus, HotPlug};
 pub use key_source::{KeyRequest, KeySource, Reach};
 pub use message::{AuthenticatorInfo, Command};
 pub use pin::{Pin, PinError};
-pub use signal::{Deadline, Keepalive, NoSignal, PassedOver, Signal};
+pub use signal::{Deadline, Keepalive, NoSignal, PassedOver, Signal, Stop};
 pub use status::StatusCode;
 pub use transport::{DeviceIdentity, Transport, TransportError, TransportKind};

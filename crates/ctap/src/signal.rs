@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{error::Error, transport::DeviceIdentity};
+use crate::{
+    error::Error,
+    transport::{DeviceIdentity, TransportError},
+};
 
 /// The caller's side of an operation in progress.
 ///
@@ -22,9 +25,50 @@ pub trait Signal {
     /// work.
     fn deadline(&self) -> Option<Instant>;
 
+    /// Whether to go on, by both of the above.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check(&self) -> Result<(), Stop> {
+        if self.cancelled() {
+            Err(Stop::Cancelled)
+        } else if self
+            .deadline()
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            Err(Stop::Deadline)
+        } else {
+            Ok(())
+        }
+    }
+
     /// While keys are waited for: one is there that is not what is waited for. Told once each time it is put in.
     fn passed_over(&mut self, device: &DeviceIdentity, why: PassedOver<'_>) {
         let _ = (device, why);
+    }
+}
+
+/// Why an operation shall not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The caller cancelled.
+    Cancelled,
+    /// The caller's deadline passed.
+    Deadline,
+}
+
+impl From<Stop> for TransportError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Deadline => Self::DeadlineExceeded,
+        }
+    }
+}
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        TransportError::from(stop).into()
     }
 }
 

@@ -120,7 +120,7 @@ impl Transport for VirtualTransport {
         signal: &mut dyn Signal,
     ) -> Result<Vec<u8>, TransportError> {
         self.check_plugged_in()?;
-        stop_wanted(signal).map_or(Ok(()), Err)?;
+        signal.check()?;
         if request.len() > MAX_PAYLOAD {
             return Err(TransportError::TooLong {
                 length: request.len(),
@@ -146,8 +146,8 @@ impl Transport for VirtualTransport {
         if made && self.faults.pulled_after_make_credential() {
             return Err(self.pull());
         }
-        match stop_wanted(signal) {
-            Some(stop) if answer == [u8::from(StatusCode::KeepaliveCancel)] => Err(stop),
+        match signal.check() {
+            Err(stop) if answer == [u8::from(StatusCode::KeepaliveCancel)] => Err(stop.into()),
             _ => Ok(answer),
         }
     }
@@ -200,7 +200,7 @@ impl Presence for Finger<'_> {
                 self.signal.keepalive(Keepalive::UserPresenceNeeded);
                 next_keepalive = now + KEEPALIVE_EVERY;
             }
-            if stop_wanted(self.signal).is_some() {
+            if self.signal.check().is_err() {
                 return Touch::Cancelled;
             }
             if let Some(touch) = planned {
@@ -228,19 +228,6 @@ fn identity(key: &VirtualKey) -> DeviceIdentity {
     identity.usb_serial = Some(key.serial().to_owned());
     identity.transport = TransportKind::Virtual;
     identity
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Option<TransportError> {
-    if signal.cancelled() {
-        Some(TransportError::Cancelled)
-    } else if signal
-        .deadline()
-        .is_some_and(|deadline| Instant::now() >= deadline)
-    {
-        Some(TransportError::DeadlineExceeded)
-    } else {
-        None
-    }
 }
 
 /// CTAP 2.2 section 11.2.9.1.5: "… at least every 100 ms".

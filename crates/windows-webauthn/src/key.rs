@@ -50,7 +50,7 @@ impl PlatformKey {
         signal: &mut dyn Signal,
         ceremony: impl FnOnce(&dyn Platform, u128) -> Result<R, HResult> + Send,
     ) -> Result<R> {
-        stop_wanted(signal).map_or(Ok(()), Err)?;
+        signal.check()?;
         let platform = self.platform.as_ref();
         let id = platform
             .cancellation_id()
@@ -74,10 +74,10 @@ impl PlatformKey {
                     }
                 }
                 if stopping.is_none()
-                    && let Some(stop) = stop_wanted(signal)
+                    && let Err(stop) = signal.check()
                 {
                     platform.cancel(id);
-                    stopping = Some(stop);
+                    stopping = Some(stop.into());
                 }
             }
         })
@@ -220,19 +220,6 @@ fn time_left(signal: &dyn Signal) -> Duration {
             .saturating_duration_since(Instant::now())
             .min(LONGEST)
     })
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Option<Error> {
-    if signal.cancelled() {
-        Some(Error::Cancelled)
-    } else if signal
-        .deadline()
-        .is_some_and(|deadline| Instant::now() >= deadline)
-    {
-        Some(Error::DeadlineExceeded)
-    } else {
-        None
-    }
 }
 
 const PINS: Error = Error::Unsupported(

@@ -9,7 +9,11 @@ use super::{
     Assembler, BROADCAST, FrameError, HidCommand, HidErrorCode, InitResponse, MAX_PAYLOAD, Message,
     Packet, PacketIo,
 };
-use crate::{signal::Signal, status::StatusCode, transport::TransportError};
+use crate::{
+    signal::{Signal, Stop},
+    status::StatusCode,
+    transport::TransportError,
+};
 
 /// How long a device may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,7 @@ impl<P: PacketIo> Channel<P> {
         }
         let busy_until = Instant::now() + self.patience.busy;
         loop {
-            stop_wanted(signal)?;
+            signal.check()?;
             if self.out_of_step {
                 self.resynchronize(signal)?;
             }
@@ -141,7 +145,7 @@ impl<P: PacketIo> Channel<P> {
         let mut stopping: Option<Stop> = None;
         loop {
             if stopping.is_none()
-                && let Some(stop) = Stop::wanted(signal)
+                && let Err(stop) = signal.check()
             {
                 if command != HidCommand::CBOR {
                     return Err(stop.into());
@@ -228,40 +232,6 @@ enum Answer {
     Stopped(Stop),
 }
 
-#[derive(Clone, Copy)]
-enum Stop {
-    Cancelled,
-    Deadline,
-}
-
-impl Stop {
-    fn wanted(signal: &dyn Signal) -> Option<Self> {
-        if signal.cancelled() {
-            Some(Self::Cancelled)
-        } else if signal
-            .deadline()
-            .is_some_and(|deadline| Instant::now() >= deadline)
-        {
-            Some(Self::Deadline)
-        } else {
-            None
-        }
-    }
-}
-
-impl From<Stop> for TransportError {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Cancelled => Self::Cancelled,
-            Stop::Deadline => Self::DeadlineExceeded,
-        }
-    }
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Result<(), TransportError> {
-    Stop::wanted(signal).map_or(Ok(()), |stop| Err(stop.into()))
-}
-
 /// CTAPHID_INIT on `channel`. Whatever else arrives before its answer is of other programs, or of the past.
 fn allocate(
     io: &mut impl PacketIo,
@@ -299,7 +269,7 @@ fn try_allocate(
 
     let give_up = Instant::now() + patience.silence;
     loop {
-        stop_wanted(signal)?;
+        signal.check()?;
         if Instant::now() >= give_up {
             return Err(TransportError::Timeout(patience.silence));
         }
@@ -365,10 +335,10 @@ fn pause(
     }
     let end = Instant::now() + duration;
     while Instant::now() < end {
-        stop_wanted(signal)?;
+        signal.check()?;
         thread::sleep(SLICE.min(end.saturating_duration_since(Instant::now())));
     }
-    stop_wanted(signal)
+    Ok(signal.check()?)
 }
 
 const SLICE: Duration = Duration::from_millis(50);

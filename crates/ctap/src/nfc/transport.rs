@@ -170,7 +170,10 @@ impl<C: Card> NfcTransport<C> {
                             .first()
                             .map_or(Keepalive::Processing, |status| (*status).into()),
                     );
-                    stopping = stop_wanted(signal)
+                    stopping = signal
+                        .check()
+                        .err()
+                        .map(TransportError::from)
                         .map(|stop| (stop, Instant::now() + self.patience.cancel));
                 }
                 Some((_, give_up)) if Instant::now() >= *give_up => break,
@@ -222,7 +225,7 @@ impl<C: Card> Transport for NfcTransport<C> {
         request: &[u8],
         signal: &mut dyn Signal,
     ) -> Result<Vec<u8>, TransportError> {
-        stop_wanted(signal).map_or(Ok(()), Err)?;
+        signal.check()?;
         if self.out_of_step {
             self.select_fido()?;
         }
@@ -237,7 +240,7 @@ impl<C: Card> Transport for NfcTransport<C> {
         payload: &[u8],
         signal: &mut dyn Signal,
     ) -> Result<Vec<u8>, TransportError> {
-        stop_wanted(signal).map_or(Ok(()), Err)?;
+        signal.check()?;
         match command {
             YUBIKEY_READ_CONFIG => self.read_yubikey_config(payload),
             _ => Err(TransportError::Unsupported("a vendor command over NFC")),
@@ -258,19 +261,6 @@ fn successful(response: ResponseApdu) -> Result<ResponseApdu, TransportError> {
         Ok(response)
     } else {
         Err(TransportError::StatusWord(response.status))
-    }
-}
-
-fn stop_wanted(signal: &dyn Signal) -> Option<TransportError> {
-    if signal.cancelled() {
-        Some(TransportError::Cancelled)
-    } else if signal
-        .deadline()
-        .is_some_and(|deadline| Instant::now() >= deadline)
-    {
-        Some(TransportError::DeadlineExceeded)
-    } else {
-        None
     }
 }
 
